@@ -1,0 +1,57 @@
+"""dsq: quality checks and format conversion for object-detection datasets.
+
+>>> import dsq
+>>> report = dsq.audit(dsq.build_dataset([("a.jpg", "cat", 5, 5, 0, 20)]), select=["degenerate-box"])
+>>> len(report.findings)
+1
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsq.engine import audit
+    from dsq.errors import ConfigError, DsqError, ReadError, WriteError
+    from dsq.formats import read
+    from dsq.model import Dataset, build_dataset
+    from dsq.report import Report
+
+__version__ = "0.1.0"
+__all__ = [
+    "ConfigError",
+    "Dataset",
+    "DsqError",
+    "ReadError",
+    "Report",
+    "WriteError",
+    "audit",
+    "build_dataset",
+    "read",
+]
+
+# Public names load their module when first used, so that `import dsq` and `dsq --help` answer at once.
+_HOMES = {
+    "ConfigError": "dsq.errors",
+    "Dataset": "dsq.model",
+    "DsqError": "dsq.errors",
+    "ReadError": "dsq.errors",
+    "Report": "dsq.report",
+    "WriteError": "dsq.errors",
+    "audit": "dsq.engine",
+    "build_dataset": "dsq.model",
+    "read": "dsq.formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dsq' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

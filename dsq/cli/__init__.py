@@ -1,0 +1,95 @@
+"""The command line: one command a file, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from dsq.errors import EXIT_BUG, EXIT_INTERRUPTED, DsqError
+
+#: verb -> one line of help; the command is `command` in dsq.cli.<verb>
+VERBS = {
+    "audit": "Say what is wrong with a dataset.",
+    "info": "Say what was recognised, why, and the dataset's health in numbers.",
+    "rules": "List the rules.",
+    "explain": "Print a rule's page.",
+    "init": "Write a commented dsq.toml.",
+}
+
+
+class Verbs(click.Group):
+    """Loads a command's module only when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        return cast(click.Command, importlib.import_module(f"dsq.cli.{name}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args and Path(args[0]).exists():
+                error.message += f" To audit a dataset: dsq audit {args[0]}"
+            raise
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dsq-toolkit", prog_name="dsq")
+def group() -> None:
+    """Quality checks for object-detection datasets: Pascal VOC, COCO and YOLO, folders or zips."""
+
+
+def main() -> None:
+    """Run the command line; every failure becomes one paragraph and an exit code."""
+    try:
+        code = group.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("dsq: interrupted; nothing was left half-written.", err=True)
+        code = EXIT_INTERRUPTED
+    except DsqError as error:
+        click.echo(f"dsq: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except MemoryError:
+        click.echo("dsq: not enough memory. Close other programs, or audit a part of the dataset.", err=True)
+        code = EXIT_BUG
+    except Exception:
+        code = _bug()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _bug() -> int:
+    """Write the traceback to a file that can be pasted into a report."""
+    import platform
+    import tempfile
+    import traceback
+
+    from dsq import __version__
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="dsq-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as log:
+        log.write(f"dsq {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+        log.write(f"arguments: {sys.argv[1:]!r}\n\n{traceback.format_exc()}")
+    last = traceback.format_exc().strip().rpartition("\n")[2]
+    click.echo(f"dsq: a bug of ours: {last}\nPlease report it and paste {log.name}", err=True)
+    return EXIT_BUG

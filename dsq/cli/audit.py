@@ -1,0 +1,111 @@
+"""dsq audit: say what is wrong with a dataset."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from dsq.cli.options import Progress, emit, read_source, reading_options
+from dsq.errors import EXIT_CLEAN, EXIT_FINDINGS
+
+SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "text"}
+
+
+@click.command("audit")
+@reading_options
+@click.option("--select", metavar="RULES", multiple=True, help="Rules or groups to run, comma-separated.")
+@click.option("--ignore", metavar="RULES", multiple=True, help="Rules or groups to leave out.")
+@click.option("--set", "set_", metavar="RULE.NAME=VALUE", multiple=True, help="Set a rule's threshold.")
+@click.option("--config", metavar="FILE", help="Settings; default: the nearest dsq.toml or pyproject.toml.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "info", "never"]),
+    help="Exit with 1 from this severity on.  [default: error]",
+)
+@click.option("--all", "all_", is_flag=True, help="Show every finding, not a few lines a rule.")
+@click.option("--tables-only", is_flag=True, help="Judge the annotations alone; open no image file.")
+@click.option("-o", "--output", metavar="FILE", help="Write the report to FILE; its suffix says the format.")
+@click.option(
+    "--output-format", type=click.Choice(["text", "json", "csv"]), help="Format of the report.  [default: text]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing beside the report.")
+def command(
+    src: str,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    set_: tuple[str, ...],
+    config: str | None,
+    fail_on: str | None,
+    all_: bool,
+    tables_only: bool,
+    output: str | None,
+    output_format: str | None,
+    overwrite: bool,
+    quiet: bool,
+    **reading: Any,
+) -> int:
+    """Say what is wrong with SRC: a folder, a .zip or an annotation file.
+
+    Exit code: 0 nothing at or above --fail-on, 1 findings, 2 bad usage or unreadable input, 3 a bug of ours.
+    """
+    from dsq.config import load_config
+    from dsq.engine import audit, choose, settle
+
+    settings = load_config(config)
+    thresholds = {name: dict(values) for name, values in settings.thresholds.items()}
+    for text in set_:
+        name, key, value = _threshold(text)
+        thresholds.setdefault(name, {})[key] = value
+    select = select or settings.select
+    ignore = (*settings.ignore, *ignore)
+    choose(select, ignore)  # a wrong name is told before a long read
+    settle(thresholds)
+    form = output_format or SUFFIXES.get(_suffix(output), "text")
+    progress = Progress(quiet)
+    dataset = read_source(src, progress, **reading)
+    report = audit(
+        dataset,
+        select=select,
+        ignore=ignore,
+        thresholds=thresholds,
+        per_path_ignores=settings.per_path_ignores,
+        tables_only=tables_only,
+        progress=progress,
+    )
+    if form == "text":
+        from dsq.render.text import render_text
+
+        colour = output is None and sys.stdout.isatty()
+        emit(render_text(report, show_all=all_, colour=colour), output, overwrite)
+    elif form == "json":
+        from dsq.render.json import render_json
+
+        emit(render_json(report), output, overwrite)
+    else:
+        from dsq.render.csv import render_csv
+
+        emit(render_csv(report), output, overwrite)
+    return EXIT_FINDINGS if report.failed(fail_on or settings.fail_on) else EXIT_CLEAN
+
+
+def _suffix(output: str | None) -> str:
+    from pathlib import Path
+
+    return Path(output).suffix.lower() if output else ""
+
+
+def _threshold(text: str) -> tuple[str, str, Any]:
+    """rule.name=value -> its three parts, the value as TOML reads it."""
+    import tomllib
+
+    left, equals, right = text.partition("=")
+    name, dot, key = left.strip().rpartition(".")
+    if not (equals and dot and name and key):
+        raise click.BadParameter(f"{text!r} is not RULE.NAME=VALUE, such as tiny-box.min_side=8.")
+    try:
+        return name, key, tomllib.loads(f"value = {right.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, key, right.strip()

@@ -1,0 +1,107 @@
+"""Annotation formats: one module a format, each with `sniff(request)` and `read(request)`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+from dsq.errors import ConfigError, ReadError
+from dsq.formats.layout import Request, open_request
+from dsq.model import Dataset
+
+#: in the order in which ties are settled
+FORMATS = ("coco", "voc", "yolo", "images")
+
+
+class Match(NamedTuple):
+    """How sure a format is of a source (0..1), and why, in words."""
+
+    sure: float
+    why: str
+
+
+class Format(Protocol):
+    """What a format module offers."""
+
+    def sniff(self, request: Request) -> Match | None:
+        """Recognise the source from its listing and a few heads of files; None: not this format."""
+
+    def read(self, request: Request) -> Dataset:
+        """Everything that can be read; what cannot becomes rows of `problems`."""
+
+
+def load_format(name: str) -> Format:
+    """The module of a format. ConfigError where there is none of that name."""
+    if name not in FORMATS:
+        raise ConfigError(f"no format is called {name!r}.", hint=f"There are {', '.join(FORMATS)}.")
+    return cast(Format, importlib.import_module(f"dsq.formats.{name}"))
+
+
+def read(
+    src: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+    voc_offset: str | int = "auto",
+    no_label_file: str = "unlabelled",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Dataset:
+    """Read a dataset from a folder, a `.zip` or a single annotation file.
+
+    src: what to read. format: "voc", "coco", "yolo" or "images"; None: found by looking.
+    image_root: folder or zip that holds the images, where they lie elsewhere.
+    voc_offset: "auto", 0 or 1: what the smallest VOC coordinate is. no_label_file: what a missing YOLO label file
+    means, "unlabelled" or "background". progress: called with (what, done, total).
+
+    Boxes come out half-open, 0-based, in pixels. Bad records become rows of `problems`.
+    Raises ReadError where nothing could be read (it lists what was tried), ConfigError for a bad option.
+    """
+    if str(voc_offset) not in ("auto", "0", "1"):
+        raise ConfigError(f"voc_offset is {voc_offset!r};", hint="it takes auto, 0 or 1.")
+    if no_label_file not in ("unlabelled", "background"):
+        raise ConfigError(f"no_label_file is {no_label_file!r};", hint="it takes unlabelled or background.")
+    request = open_request(
+        src,
+        image_root=image_root,
+        voc_offset=None if str(voc_offset) == "auto" else int(voc_offset),
+        no_label_file=no_label_file,
+        progress=progress,
+    )
+    if format is not None:
+        dataset = load_format(format).read(request)
+        if not len(dataset.images) and not len(dataset.problems):
+            raise ReadError(
+                f"nothing in it could be read as {format}.",
+                where=str(src),
+                hint=f"It holds {request.summary()}. Leave --format out to have it recognised.",
+            )
+        return dataset
+    matches = []
+    for order, name in enumerate(FORMATS):
+        match = load_format(name).sniff(request)
+        if match is not None:
+            matches.append((-match.sure, order, name, match))
+    for _, _, name, match in sorted(matches):
+        dataset = load_format(name).read(request)
+        if len(dataset.images) or len(dataset.problems):
+            about = dataset.about
+            return dataset.replace(about=_with_why(about, match.why))
+    tried = "; ".join(f"{name}: {match.why}" for _, _, name, match in sorted(matches))
+    raise ReadError(
+        "no dataset was recognised in it.",
+        where=str(src),
+        hint=f"It holds {request.summary()}. "
+        + (f"Tried {tried}. " if tried else "Looked for COCO JSON, Pascal VOC XML, YOLO labels and images. ")
+        + "`--format voc|coco|yolo|images` forces a format, `--image-root DIR` says where the images lie.",
+    )
+
+
+def _with_why(about: Any, why: str) -> Any:
+    from dataclasses import replace
+
+    return about if why in about.why else replace(about, why=(why, *about.why))
+
+

@@ -1,0 +1,280 @@
+"""Where things lie: the request that a reader gets, the inventory of files, and finding images by name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from dsq.errors import ReadError
+from dsq.model import FILES, Table, make_table
+from dsq.source import IMAGE_SUFFIXES, Source, is_image, is_junk, open_file, open_source
+
+Progress = Callable[[str, int, int], None]
+
+#: folder or file names that say which split they hold
+SPLITS = {
+    "train": "train", "training": "train", "trn": "train",
+    "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "eval": "val",
+    "test": "test", "testing": "test", "tst": "test",
+}  # fmt: skip
+
+
+def split_of(name: str) -> str | None:
+    """train, val or test for a folder or file name that clearly says so ("train2017", "Valid"); else None."""
+    word = re.sub(r"[\d_.\- ]+$", "", name.lower())
+    return SPLITS.get(word)
+
+
+def split_of_path(name: str) -> str | None:
+    """The split that a folder on the way to a file names, the innermost first; None where none does."""
+    for part in reversed(name.split("/")[:-1]):
+        split = split_of(part)
+        if split:
+            return split
+    return None
+
+
+class Place(NamedTuple):
+    """Where a file's bytes lie."""
+
+    root: str
+    member: str
+
+
+class ImageIndex:
+    """Image files of one or more sources, found by the names that annotations use."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = list(sources)
+        self.places: dict[str, Place] = {}
+        for source in sources:
+            for entry in source.entries:
+                if is_image(entry.name) and not is_junk(entry.name):
+                    self.places.setdefault(entry.name, Place(source.root, entry.name))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @cached_property
+    def by_base(self) -> dict[str, list[str]]:
+        """Names by last component."""
+        found: dict[str, list[str]] = {}
+        for name in self.places:
+            found.setdefault(name.rpartition("/")[2], []).append(name)
+        return found
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        """Names by lower-case last component without its extension."""
+        found: dict[str, list[str]] = {}
+        for name in self.places:
+            found.setdefault(stem(name).lower(), []).append(name)
+        return found
+
+    def find(self, name: str, folders: Iterable[str] = ("",)) -> str | None:
+        """The listed image that an annotation calls `name`; None where none or no single one fits.
+
+        Tried in order: the full path below each of `folders` ("" is the root), the longest matching end of the
+        path, the percent-decoded name, then the stem with another extension (`.JPG`, `.jpeg`).
+        """
+        name = name.replace("\\", "/").removeprefix("./")
+        for folder in folders:
+            path = f"{folder}/{name}" if folder else name
+            if path in self.places:
+                return path
+        found = self._by_end(name, self.by_base.get(name.rpartition("/")[2], []), folders)
+        if found is None and "%" in name:
+            decoded = unquote(name)
+            found = None if decoded == name else self.find(decoded, folders)
+        if found is None:
+            base = name.rpartition("/")[2]
+            key = (stem(base) if is_image(base) else base).lower()
+            found = self._by_end(name, self.by_stem.get(key, []), folders)
+        return found
+
+    def _by_end(self, name: str, candidates: list[str], folders: Iterable[str]) -> str | None:
+        """The candidate that shares most trailing folders with `name`, or lies in one of `folders`."""
+        if len(candidates) <= 1:
+            return candidates[0] if candidates else None
+        parents = set(folders) - {""}
+        near = [c for c in candidates if c.rpartition("/")[0] in parents]
+        if len(near) == 1:
+            return near[0]
+        wanted = name.split("/")[-2::-1]
+        shared = [_common(wanted, candidate.split("/")[-2::-1]) for candidate in candidates]
+        best = max(shared)
+        hits = [c for c, count in zip(candidates, shared, strict=True) if count == best]
+        return hits[0] if best and len(hits) == 1 else None
+
+
+def _common(a: Sequence[str], b: Sequence[str]) -> int:
+    count = 0
+    for left, right in zip(a, b, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def stem(name: str) -> str:
+    """Last component without its last extension: "a/b.v1.jpg" -> "b.v1"."""
+    base = name.rpartition("/")[2]
+    head, dot, _ = base.rpartition(".")
+    return head if dot and head else base
+
+
+def escapes(name: str) -> bool:
+    """Whether a name that an annotation states leads out of the dataset: absolute, a drive, or `..` past the root."""
+    name = name.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        return True
+    depth = 0
+    for part in name.split("/"):
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            return True
+    return False
+
+
+def resolve(name: str) -> str:
+    """A relative posix path with `.` and `..` worked out; `..` past the root is dropped."""
+    parts: list[str] = []
+    for part in name.replace("\\", "/").split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
+
+
+@dataclass
+class Request:
+    """What a reader gets: the source, where images lie, and the user's options."""
+
+    src: str
+    source: Source
+    focus: str | None = None  # the single annotation file that was given, by its name in `source`
+    image_sources: tuple[Source, ...] = ()  # from --image-root
+    beside: Source | None = None  # the folder around a zip that was found in it
+    voc_offset: int | None = None
+    no_label_file: str = "unlabelled"
+    progress: Progress | None = None
+    extra_sources: list[Source] = field(default_factory=list)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Listed files that are no junk, sorted."""
+        return [entry.name for entry in self.source.entries if not is_junk(entry.name)]
+
+    @cached_property
+    def images(self) -> ImageIndex:
+        """Image files of the source, of --image-root and of folders found beside a single annotation file."""
+        return ImageIndex([self.source, *self.image_sources, *self.extra_sources])
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the folder or zip, without its suffix."""
+        path = PurePosixPath(self.src.replace("\\", "/").rstrip("/") or "/")
+        return path.stem if path.suffix in (".zip", ".json", ".yaml", ".yml", ".xml") else path.name
+
+    @property
+    def listed(self) -> bool:
+        """Whether the whole listing is known (not so for an annotation file alone)."""
+        return self.focus is None or bool(self.image_sources or self.extra_sources)
+
+    def add_image_folder(self, folder: Path) -> None:
+        """Take a folder's images into the index (for an annotation file whose images lie beside it)."""
+        self.extra_sources.append(open_source(folder))
+        self.__dict__.pop("images", None)
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """Listed files that end in one of `suffixes` (case does not matter)."""
+        return [name for name in self.names if name.lower().endswith(suffixes)]
+
+    def summary(self) -> str:
+        """The listing in words: "12 .jpg, 3 .txt and 1 .md files in 4 folders"."""
+        names = self.names
+        if not names:
+            return "no files"
+        kinds = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in names)
+        most = [f"{count:,} {kind}" for kind, count in sorted(kinds.items(), key=lambda kv: (-kv[1], kv[0]))[:5]]
+        folders = {name.rpartition("/")[0] for name in names}
+        text = " and ".join([", ".join(most[:-1]), most[-1]] if len(most) > 1 else most)
+        return f"{text} files in {len(folders):,} folder{'s' if len(folders) != 1 else ''}"
+
+    def inventory(self, roles: dict[str, str]) -> Table:
+        """The files table: every file of every source; `roles` gives those that the reader knows by name."""
+        rows = [
+            (entry.name, source.root, entry.size, _role(entry.name, roles))
+            for source in (self.source, *self.image_sources, *self.extra_sources)
+            for entry in source.entries
+        ]
+        columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+        return make_table(
+            FILES, len(rows),
+            file=list(columns[0]), root=list(columns[1]), size=list(columns[2]), role=list(columns[3]),
+        )  # fmt: skip
+
+    def refusals(self) -> list[tuple[str, str, str, str]]:
+        """Rows of `problems` for what the source does not offer: names that escape, links, bombs, no rights."""
+        return [
+            ("path-outside-dataset" if "outside" in why or "escape" in why else "malformed-record", name, "", why)
+            for source in (self.source, *self.image_sources)
+            for name, why in source.refused
+        ]
+
+
+def _role(name: str, roles: dict[str, str]) -> str:
+    if is_junk(name):
+        return "junk"
+    return roles.get(name) or ("image" if is_image(name) else "other")
+
+
+def open_request(
+    src: str | os.PathLike[str],
+    *,
+    image_root: str | os.PathLike[str] | None,
+    voc_offset: int | None,
+    no_label_file: str,
+    progress: Progress | None,
+) -> Request:
+    """Open what the user named: a folder, a zip, or an annotation file (its folder becomes the root).
+
+    A folder that holds nothing but one zip (and loose texts) is entered into.
+    """
+    path = Path(src)
+    focus: str | None = None
+    beside: Source | None = None
+    if path.is_file() and path.suffix.lower() in (".json", ".xml", ".txt"):
+        source, focus = open_file(path), path.name
+    elif path.is_file() and path.suffix.lower() in (".yaml", ".yml", ".data"):
+        source, focus = open_source(path.parent), path.name
+    elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        raise ReadError(
+            "is a single image.", where=str(path), hint="Give the folder, zip or annotation file of a dataset."
+        )
+    else:
+        source = open_source(path)
+    if source.kind == "folder" and focus is None:
+        names = [entry.name for entry in source.entries if not is_junk(entry.name)]
+        zips = [name for name in names if name.lower().endswith(".zip")]
+        others = {PurePosixPath(name).suffix.lower() for name in names} - {".zip"}
+        if len(zips) == 1 and not others & (IMAGE_SUFFIXES | {".xml", ".json"}):
+            beside, source = source, open_source(path / zips[0])
+    return Request(
+        src=os.fspath(src),
+        source=source,
+        focus=focus,
+        image_sources=(open_source(image_root),) if image_root is not None else (),
+        beside=beside,
+        voc_offset=voc_offset,
+        no_label_file=no_label_file,
+        progress=progress,
+    )

@@ -1,0 +1,216 @@
+"""The report for a terminal: grouped by what it means for the person, worst first, never a wall."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from dsq.health import Health, health
+from dsq.model import About
+from dsq.report import Part, Report
+
+FORMAT_NAMES = {"voc": "Pascal VOC", "coco": "COCO", "yolo": "YOLO", "images": "bare images", "none": "tables"}
+SECTIONS = (
+    ("MUST FIX", "training would be wrong", "red"),
+    ("SHOULD FIX", "", "yellow"),
+    ("LOOK", "hints, with a grain of salt", "cyan"),
+    ("ABOUT THE SET", "", "blue"),
+)
+NAME_WIDTH = 29
+LINES_A_RULE = 3
+LINES_A_SECTION = 14
+#: rules whose absence of evidence is one line together
+Style = Callable[[str], str]
+
+
+def render_text(report: Report, *, show_all: bool = False, colour: bool = False) -> str:
+    """DESIGN's sections with at most a few lines a rule; `show_all` shows every finding."""
+    paint = _painter(colour)
+    dataset = report.scan.dataset
+    facts = health(dataset)
+    lines = [*head_lines(dataset.about, facts), ""]
+    sections: list[list[tuple[Part, str]]] = [[] for _ in SECTIONS]
+    for part in report.parts:
+        for level in part.counts:
+            sections[_section(part, level)].append((part, level))
+    for (title, subtitle, hue), entries in zip(SECTIONS, sections, strict=True):
+        if not entries:
+            continue
+        head = paint(title, hue) + (f": {subtitle}" if subtitle else "")
+        lines.append(head)
+        budget = LINES_A_SECTION if len(entries) > 6 else LINES_A_RULE * len(entries)
+        examples = max(1, min(LINES_A_RULE, budget // len(entries)))
+        for part, level in sorted(entries, key=lambda entry: -_weight(entry[0], entry[1])):
+            lines += _rule_lines(report, part, level, None if show_all else examples, paint)
+    lines += _not_checked_lines(report, paint)
+    if not any(sections):
+        lines.append(paint("Nothing found.", "green") + f" {report.summary['checked']} rules were checked.")
+    lines += ["", _closing(report, show_all), _next(report)]
+    return "\n".join(_safe(line) for line in lines)
+
+
+def head_lines(about: About, facts: Health) -> list[str]:
+    """What was read: format and why; images, boxes, classes; splits, background, unlabelled."""
+    first = f"{FORMAT_NAMES.get(about.format, about.format)} · {facts.images:,} images · {facts.boxes:,} boxes"
+    first += f" · {facts.classes:,} {'class' if facts.classes == 1 else 'classes'}"
+    if facts.without_file:
+        first += f" · {facts.without_file:,} labelled without an image file"
+    parts = [f"{name} {count:,}" for name, count in facts.splits.items() if name != "none"]
+    if facts.splits.get("none"):
+        parts.append(f"{facts.splits['none']:,} in no split" if parts else "no splits")
+    parts += [
+        f"{facts.background:,} background" if facts.background else "",
+        f"{facts.unlabelled:,} unlabelled" if facts.unlabelled else "",
+    ]
+    if facts.sources < facts.images:
+        parts.append(f"{facts.images:,} files from {facts.sources:,} source images")
+    lines = [first, " · ".join(part for part in parts if part)]
+    shown = [notice for notice in about.notices if notice.kind != "found"]
+    lines += [f"note: {notice.file + ': ' if notice.file else ''}{notice.text}" for notice in shown[:6]]
+    if len(shown) > 6:
+        lines.append(f"note: {len(shown) - 6} more (dsq info shows them)")
+    return [line for line in lines if line]
+
+
+def _section(part: Part, level: str) -> int:
+    if level == "error":
+        return 0
+    if level == "warning":
+        return 1
+    chosen = part.table["confidence"][part.table["severity"] == level]
+    return 3 if (chosen == "high").any() else 2
+
+
+def _weight(part: Part, level: str) -> int:
+    return part.collapsed or part.counts[level]
+
+
+def _rule_lines(report: Report, part: Part, level: str, limit: int | None, paint: Any) -> list[str]:
+    count = part.counts[level]
+    keep = (part.table["severity"] == level).to_numpy()
+    same = Part(part.rule, part.table[keep].reset_index(drop=True), part.rows[keep], part.thresholds)
+    records = same.told(report.scan, limit)
+    name = part.rule.name
+    noun = _noun(same, records)
+    shown = f"{part.collapsed or count:,} {noun}".rstrip()
+    if part.collapsed or (count == 1 and noun == ""):
+        shown = "" if not part.collapsed else f"{part.collapsed:,}×"
+    lines = []
+    messages = [record["message"] for record in records]
+    common = messages[0] if messages and len(set(messages)) == 1 and count > 1 else None
+    title = f"  {paint(name.ljust(NAME_WIDTH), 'bold')} {shown:>14}  "
+    if common is not None:
+        lines.append(title + common)
+        places = [_place(record) for record in records]
+        text = "  ".join(dict.fromkeys(place for place in places if place))
+        more = count - len(records)
+        if text or more:
+            lines.append(f"      {text}" + (f"   +{more:,}" if more else ""))
+        return lines
+    for number, record in enumerate(records):
+        place = _place(record)
+        text = record["message"] + (f"   {paint(place, 'dim')}" if place else "")
+        lines.append(title + text if number == 0 else f"      {text}")
+    if count > len(records):
+        lines[-1] += f"   +{count - len(records):,}"
+    return lines
+
+
+def _noun(part: Part, records: list[dict[str, Any]]) -> str:
+    if part.collapsed or not records:
+        return ""
+    if all(record["box_id"] is not None for record in records):
+        word = "box"
+    elif all(len(record["images"]) > 1 for record in records):
+        word = "group"
+    elif all(record["image"] is not None for record in records):
+        word = "image" if len(set(part.rows.tolist())) == len(part.rows) else "finding"
+    elif all(record["category"] is not None for record in records):
+        word = "class"
+    elif all(record["origin"] for record in records):
+        word = "record" if any(record["origin"]["line"] is not None for record in records) else "file"
+    else:
+        return "" if len(part.rows) == 1 else "notes"
+    return word if len(part.rows) == 1 else {"box": "boxes", "class": "classes"}.get(word, word + "s")
+
+
+def _place(record: dict[str, Any]) -> str:
+    """Where to look: the label file's line, the annotation's id, or the image."""
+    origin = record["origin"]
+    if record["box_id"] is None and len(record["images"]) > 1:
+        images = record["images"]
+        return " = ".join(images[:2]) + (f" (+{len(images) - 2})" if len(images) > 2 else "")
+    if origin and origin["line"] is not None:
+        return f"{origin['file']}:{origin['line']}"
+    if record["image"] is not None and origin and origin["id"] is not None:
+        return f"{record['image']} #{origin['id']}"
+    if origin and record["image"] is None:
+        return f"{origin['file']}" + (f" #{origin['id']}" if origin["id"] is not None else "")
+    return record["image"] or ""
+
+
+def _not_checked_lines(report: Report, paint: Any) -> list[str]:
+    if not report.not_checked:
+        return []
+    by_reason: dict[str, list[str]] = {}
+    for item in report.not_checked:
+        by_reason.setdefault(item.reason, []).append(item.rule)
+    lines = [paint("NOT CHECKED", "magenta")]
+    for reason, names in by_reason.items():
+        text = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        lines.append(f"  {text}: {reason}")
+    return lines
+
+
+def _closing(report: Report, show_all: bool) -> str:
+    hints = sum(_hints(report.parts))
+    counts = report.counts
+    words = [
+        _plural(counts["error"], "error"),
+        _plural(counts["warning"], "warning"),
+        _plural(hints, "hint"),
+        _plural(counts["info"] - hints, "note"),
+    ]
+    more = "" if show_all or not report.parts else "   (--all shows every one, dsq explain RULE says why)"
+    return " · ".join(words) + more
+
+
+def _hints(parts: Iterable[Part]) -> Iterable[int]:
+    for part in parts:
+        for level in part.counts:
+            if _section(part, level) == 2:
+                yield part.counts[level]
+
+
+def _next(report: Report) -> str:
+    root = report.scan.about.root or "SRC"
+    quoted = shlex.quote(root) if re.search(r"[^\w./-]", root) else root
+    worst = next((part for part in report.parts if part.counts.get("error")), None)
+    worst = worst or next((part for part in report.parts if part.counts.get("warning")), None)
+    if worst is None:
+        return f"Next: dsq info {quoted}"
+    return f"Next: dsq explain {worst.rule.name} · dsq audit {quoted} -o report.json"
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _painter(colour: bool) -> Callable[[str, str], str]:
+    def paint(text: str, hue: str) -> str:
+        if not colour:
+            return text
+        if hue in ("bold", "dim"):
+            return click.style(text, bold=hue == "bold", dim=hue == "dim")
+        return click.style(text, fg=hue, bold=True)
+
+    return paint
+
+
+def _safe(line: str) -> str:
+    """Control characters of hostile names as escapes; our own colours stay."""
+    return re.sub(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]|\x1b(?!\[\d*(?:;\d+)*m)", lambda m: f"\\x{ord(m[0]):02x}", line)

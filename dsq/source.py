@@ -1,0 +1,310 @@
+"""A dataset's files: a folder or a zip, listed once, read within bounds, and written atomically.
+
+Everything in here takes the input to be hostile: names that climb out of the archive, links that leave the
+folder and archives that explode are listed in `refused` and never opened.
+"""
+# Strings for paths throughout: Path objects cost too much for a hundred thousand names.
+# ruff: noqa: PTH100, PTH105, PTH108, PTH110, PTH112, PTH113, PTH116, PTH118, PTH122, PTH202
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from dsq.archive import ZIP_ERRORS, broken_zip, list_members, open_zip, read_member, read_start
+from dsq.errors import ReadError, WriteError
+from dsq.folder import Entry as Entry
+from dsq.folder import list_folder
+
+_SUFFIXES = ".avif .bmp .dng .gif .heic .heif .jp2 .jpeg .jpg .mpo .pfm .png .tif .tiff .webp"
+IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
+READ_LIMIT = 4 << 30  # bytes: no annotation file that a person works with comes near it
+
+_JUNK = re.compile(
+    r"""(?:^|/)(?:
+        (?:__MACOSX|\.ipynb_checkpoints|__pycache__|\.git|\.svn|\.hg|@eaDir)(?:/|$)
+      | (?:\.DS_Store|\._[^/]*|~\$[^/]*|\#[^/.]*|\#[^/]*\#)$
+      | (?i:(?:eh)?thumbs\.db|desktop\.ini)$
+    )
+    | (?:~|\.(?:cache|tmp|swp|swo|bak))$""",
+    re.VERBOSE,
+)
+_ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".rar", ".7z")
+_ARCHIVE_MAGIC = (b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def is_image(name: str) -> bool:
+    """Whether the name ends as images do, in any case."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def is_junk(name: str) -> bool:
+    """Whether the posix name is a leftover of a system or tool: `__MACOSX/`, `._x`, `Thumbs.db`, `#temp` …
+
+    A name that begins with `#` and has a suffix is not: pictures are called `#1.jpg`.
+    """
+    return _JUNK.search(name) is not None
+
+
+class Source:
+    """The files of a folder or zip: what `open_source` returns.
+
+    root: absolute path of the folder or zip. kind: "folder" or "zip". entries: regular files, sorted by
+    name, which is unique. names: the same, by name. refused: (name, why), sorted: all else that was seen.
+    """
+
+    kind = ""
+
+    def __init__(self, root: str, entries: list[Entry], refused: list[tuple[str, str]]) -> None:
+        self.root = root
+        self.entries = tuple(sorted(entries))
+        self.refused = tuple(sorted(refused))
+        self.names: dict[str, Entry] = {entry.name: entry for entry in self.entries}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the archive; harmless when called twice."""
+
+    def size(self, name: str) -> int:
+        """Bytes of the file, unpacked; ReadError when there is none of that name."""
+        return self._entry(name).size
+
+    def read(self, name: str, limit: int | None = None, *, follow: bool = False) -> bytes:
+        """The whole file; ReadError when missing, unreadable, corrupt, or over `limit` bytes (else 4 GiB).
+
+        A file that lies `outside` is read only with `follow=True`. Annotation readers leave it off: an
+        untrusted folder may link `labels/a.txt` to a private file of the user, and messages quote what a
+        reader could not parse. Readers of images turn it on: linked pictures are common and never quoted.
+        """
+        entry = self._entry(name, follow)
+        bound = READ_LIMIT if limit is None else limit
+        if entry.size > bound:
+            raise self._error(name, f"holds {entry.size:,} bytes, more than the {bound:,} that are read.")
+        return self._load(entry)
+
+    def head(self, name: str, count: int, *, follow: bool = False) -> bytes:
+        """The first `count` bytes, or all of a shorter file; no checksum is verified. Errors as in `read`."""
+        return self._start(self._entry(name, follow), count)
+
+    def read_many(
+        self, names: Iterable[str], *, limit: int | None = None, follow: bool = False
+    ) -> Iterator[bytes | ReadError]:
+        """`read` for each name, in order; a file that cannot be read yields its ReadError."""
+        for name in names:
+            try:
+                result: bytes | ReadError = self.read(name, limit, follow=follow)
+            except ReadError as error:
+                result = error
+            yield result
+
+    def open(self, name: str, *, follow: bool = False) -> IO[bytes]:
+        """A seekable binary stream (in a zip, going back unpacks from the start). Errors as in `read`."""
+        return self._stream(self._entry(name, follow))
+
+    def _entry(self, name: str, follow: bool = True) -> Entry:
+        entry = self.names.get(name)
+        if entry is None:
+            why = dict(self.refused).get(name)
+            raise self._error(name, f"is not read: {why}." if why else "does not exist in the dataset.")
+        if entry.outside and not follow:
+            hint = "Put a copy in its place if it belongs to the dataset."
+            raise self._error(name, "is reached by a link that leaves the dataset.", hint)
+        return entry
+
+    def _error(self, name: str, what: str, hint: str | None = None) -> ReadError:
+        return ReadError(f"this file {what}", where=f"{self.root}/{name}", hint=hint)
+
+    def _load(self, entry: Entry) -> bytes:
+        raise NotImplementedError
+
+    def _start(self, entry: Entry, count: int) -> bytes:
+        raise NotImplementedError
+
+    def _stream(self, entry: Entry) -> IO[bytes]:
+        raise NotImplementedError
+
+
+class _Folder(Source):
+    kind = "folder"
+
+    def __init__(
+        self, root: str, entries: list[Entry], refused: list[tuple[str, str]], paths: dict[str, str]
+    ) -> None:
+        super().__init__(root, entries, refused)
+        self._paths = paths  # of the files whose path is not simply root/name
+
+    def _load(self, entry: Entry) -> bytes:
+        return self._start(entry, entry.size)
+
+    def _start(self, entry: Entry, count: int) -> bytes:
+        path = self._paths.get(entry.name) or f"{self.root}/{entry.name}"
+        count = min(count, entry.size)
+        try:
+            handle = os.open(path, _OPEN_FLAGS)
+            try:
+                data = os.read(handle, count)
+                while len(data) < count and (more := os.read(handle, count - len(data))):
+                    data += more
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise self._fault(entry, error) from error
+        return data
+
+    def _stream(self, entry: Entry) -> IO[bytes]:
+        try:
+            return open(self._paths.get(entry.name) or f"{self.root}/{entry.name}", "rb")
+        except OSError as error:
+            raise self._fault(entry, error) from error
+
+    def _fault(self, entry: Entry, error: OSError) -> ReadError:
+        denied = isinstance(error, PermissionError)
+        hint = "Give yourself the right to read it." if denied else "Check that it is still there."
+        return self._error(entry.name, f"cannot be read: {error.strerror}.", hint)
+
+
+class _Zip(Source):
+    kind = "zip"
+
+    def __init__(self, root: str) -> None:
+        self._zip = open_zip(root)
+        try:
+            self._members, refused = list_members(self._zip, os.path.getsize(root))
+            if not self._members:
+                first = "{}: {}".format(*refused[0]) if refused else ""
+                raise ReadError(
+                    f"none of the {len(refused):,} files in the zip can be read; {first}."
+                    if refused
+                    else "the zip holds no files.",
+                    where=root,
+                    hint="Make the archive anew, as a plain zip without a password.",
+                )
+        except ReadError:
+            self._zip.close()
+            raise
+        entries = [Entry(name, info.file_size, False) for name, info in self._members.items()]
+        super().__init__(root, entries, refused)
+
+    def close(self) -> None:
+        self._zip.close()
+
+    def _load(self, entry: Entry) -> bytes:
+        try:
+            return read_member(self._zip, self._members[entry.name])
+        except ZIP_ERRORS as error:
+            raise self._fault(entry, error) from error
+
+    def _start(self, entry: Entry, count: int) -> bytes:
+        try:
+            return read_start(self._zip, self._members[entry.name], count)
+        except ZIP_ERRORS as error:
+            raise self._fault(entry, error) from error
+
+    def _stream(self, entry: Entry) -> IO[bytes]:
+        try:
+            return self._zip.open(self._members[entry.name])
+        except ZIP_ERRORS as error:
+            raise self._fault(entry, error) from error
+
+    def _fault(self, entry: Entry, error: Exception) -> ReadError:
+        hint = "Copy or download the archive again."
+        return self._error(entry.name, f"is corrupt in the zip: {error}.", hint)
+
+
+def open_source(path: str | os.PathLike[str]) -> Source:
+    """List a folder or a zip (known by its content, not its name); ReadError for anything else."""
+    root = os.path.abspath(os.fspath(path))
+    try:
+        mode = os.stat(root).st_mode
+        if stat.S_ISDIR(mode):
+            found = list_folder(root)
+            return _Folder(root, found.entries, found.refused, found.paths)
+        if not stat.S_ISREG(mode):
+            raise ReadError("neither a folder nor a zip.", where=root, hint="Name a folder or a .zip.")
+        with open(root, "rb") as stream:
+            start = stream.read(265)
+        if zipfile.is_zipfile(root):
+            return _Zip(root)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ReadError("no such file or folder.", where=root, hint=_nearest(root)) from error
+    except OSError as error:
+        raise ReadError(f"cannot be read: {error.strerror}.", where=root, hint="Check its rights.") from error
+    lower = root.lower()
+    if lower.endswith(".zip") or start.startswith(b"PK\x03\x04"):
+        raise broken_zip(root)
+    if lower.endswith(_ARCHIVE_SUFFIXES) or start.startswith(_ARCHIVE_MAGIC) or start[257:262] == b"ustar":
+        hint = "Unpack it and name the folder, or repack it as a .zip."
+        raise ReadError("an archive, but not a zip.", where=root, hint=hint)
+    hint = "Name the folder or .zip that holds the dataset."
+    raise ReadError("neither a folder nor a zip.", where=root, hint=hint)
+
+
+def open_file(path: str | os.PathLike[str]) -> Source:
+    """A source of the one file that the user named, rooted at its folder; ReadError when not there."""
+    root, name = os.path.split(os.path.abspath(os.fspath(path)))
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ReadError(
+            f"cannot be read: {error.strerror}.", where=f"{root}/{name}", hint=_nearest(f"{root}/{name}")
+        ) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ReadError("not a file.", where=f"{root}/{name}", hint="Name an annotation file.")
+    return _Folder(root, [Entry(name, status.st_size, False)], [], {})
+
+
+def _nearest(path: str) -> str:
+    folder, name = os.path.split(path)
+    while not os.path.isdir(folder):
+        folder, name = os.path.split(folder)
+    try:
+        near = difflib.get_close_matches(name, sorted(os.listdir(folder)), n=3)
+    except OSError:
+        near = []
+    if near:
+        return f"Did you mean {' or '.join(near)} in {folder}?"
+    return f"There is no {name} in {folder}; check the spelling."
+
+
+def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
+    """Write the whole file or nothing (beside its place, then renamed); WriteError when that cannot be done.
+
+    What exists is replaced only with `overwrite`; a device or pipe (`/dev/stdout`) is written to directly.
+    """
+    target = os.path.abspath(os.fspath(path))
+    folder, name = os.path.split(target)
+    beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
+    try:
+        if os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target):
+            with open(target, "wb") as stream:
+                stream.write(data)
+            return
+        if os.path.lexists(target) and not overwrite:
+            raise WriteError(
+                "it exists already.", where=target, hint="Name another file, or add --overwrite."
+            )
+        try:
+            with open(beside, "xb") as stream:
+                stream.write(data)
+            os.replace(beside, target)
+        finally:
+            if os.path.lexists(beside):
+                os.unlink(beside)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        hint = "Make its folder first." if missing else "Check the rights and the free space."
+        raise WriteError(f"cannot be written: {error.strerror}.", where=target, hint=hint) from error

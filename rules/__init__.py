@@ -1,0 +1,1 @@
+"""The rule modules: each public function made by `@rule` is a named fault."""

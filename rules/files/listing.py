@@ -1,0 +1,213 @@
+"""What the listing of files says: images that are missing or belong to nothing, files out of place, junk."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dsq.model import text_or_none
+from dsq.rule import Severity, rule
+from dsq.scan import Scan, Table
+
+#: folders of pictures that are masks or depth maps, not photographs without a record
+_MASKS = re.compile(r"(segmentation|panoptic|stuff|instance|semantic|depth|.*mask|.*seg$)", re.IGNORECASE)
+#: folders that systems and tools leave behind
+_JUNK_FOLDER = re.compile(r"(__|\.|@)")
+_JUNK_SUFFIXES = (".cache", ".tmp", ".swp", ".swo", ".bak", "~")
+
+
+@rule(Severity.ERROR, message="no such image file", needs=("files",))
+def missing_image(scan: Scan) -> Table | None:
+    """A record whose image file is not there.
+
+    A trainer stops here, or it skips the image and its boxes. Images are looked for by their path, by the end of
+    their path, and by their stem with another extension, so a record that comes up here has no image at all.
+    Where not a single image is found, the set is an export without images or its images lie elsewhere: that is
+    one warning about the set. A YOLO label file without an image is told by `orphan-annotation`.
+
+    **Do:** copy the file into the dataset, point `--image-root` to its folder, or delete the record.
+
+    >>> import dsq
+    >>> data = dsq.build_dataset(images=["a.jpg", {"file": "b.jpg", "member": None}])
+    >>> dsq.audit(data, select=["missing-image"]).messages()
+    ['no such image file']
+    """
+    absent = ~scan.present
+    if scan.about.format == "yolo" or not absent.any():
+        return None
+    if absent.all():
+        message = f"none of the {len(absent):,} image files is here: add --image-root DIR"
+        if len(absent) == 1:
+            message = "the one image file is not here: add --image-root DIR"
+        return pd.DataFrame(
+            {"subject": ["set"], "message": [message], "value": [len(absent)], "severity": ["warning"]}
+        )
+    return pd.DataFrame({"image_id": scan.images["image_id"].to_numpy()[absent]})
+
+
+@rule(Severity.WARNING, message="no record names this image: its objects are unknown", needs=("files",))
+def orphan_image(scan: Scan) -> Table | None:
+    """An image file that no record names.
+
+    In a COCO set an image that lies among the recorded ones without a record is never trained on. Elsewhere it is
+    an image file outside everything that the dataset takes in, told once for its folder: a warning where images
+    of the dataset lie in that folder too, otherwise a note (a demo picture, the plots of a training run, a split
+    that the configuration forgot). Folders of masks are left alone.
+
+    **Do:** annotate the image or record it as background; move what is no part of the dataset out of it.
+
+    >>> import dsq
+    >>> data = dsq.build_dataset(
+    ...     images=["images/a.jpg"], files=[("images/a.jpg", 10, "image"), ("extra/b.jpg", 10, "image")]
+    ... )
+    >>> dsq.audit(data, select=["orphan-image"]).messages()
+    ['1 image file in extra belongs to nothing, such as extra/b.jpg']
+    """
+    images = scan.images
+    parts = []
+    if scan.about.format == "coco":
+        alone = (
+            scan.present
+            & images["origin_file"].isna().to_numpy()
+            & (images["label_state"] == "unlabelled").to_numpy()
+        )
+        if alone.any():
+            parts.append(pd.DataFrame({"image_id": images["image_id"].to_numpy()[alone]}))
+    strays = _stray_folders(scan)
+    if strays is not None:
+        parts.append(strays)
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _stray_folders(scan: Scan) -> Table | None:
+    """Folders with image files of the listing that no row of `images` is, a row a folder."""
+    images, files = scan.images, scan.files
+    pictures = files[(files["role"] == "image").to_numpy()]
+    if pictures.empty or images.empty:
+        return None
+    taken = _keys(images["root"], images["member"])
+    stray = ~np.isin(_keys(pictures["root"], pictures["file"]), taken)
+    if not stray.any():
+        return None
+    names = text_or_none(pictures["file"])[stray]
+    folders = [name.rpartition("/")[0] for name in names]
+    known = {name.rpartition("/")[0] for name in text_or_none(images["member"]) if name}
+    found: dict[str, list[str]] = {}
+    for folder, name in sorted(zip(folders, names, strict=True)):
+        if not any(_MASKS.match(part) for part in folder.split("/")):
+            found.setdefault(folder, []).append(name)
+    rows = [
+        {
+            "subject": folder or ".",
+            "file": held[0],
+            "value": len(held),
+            "severity": "warning" if folder in known else "info",
+            "message": f"{len(held):,} image {'file' if len(held) == 1 else 'files'} in "
+            f"{folder or 'the root'} {'belongs' if len(held) == 1 else 'belong'} to nothing, such as {held[0]}",
+        }
+        for folder, held in found.items()
+    ]
+    return pd.DataFrame(rows) if rows else None
+
+
+def _keys(roots: pd.Series[Any], names: pd.Series[Any]) -> np.ndarray[Any, Any]:
+    """Root and name of each file that has a name as one hash."""
+    known = names.notna().to_numpy()
+    table = pd.DataFrame(
+        {
+            "root": pd.Categorical(roots[known]).astype(str),
+            "name": text_or_none(names)[known],
+        }
+    )
+    return np.asarray(pd.util.hash_pandas_object(table, index=False))
+
+
+@rule(Severity.INFO, message="{what}", needs=("files",))
+def junk_file(scan: Scan) -> Table | None:
+    """Leftovers of systems and tools among the files.
+
+    `.DS_Store`, `Thumbs.db`, `__MACOSX/`, `._photo.jpg`, editors' backups, a trainer's stale `labels.cache`: they
+    do no harm here, but a `._photo.jpg` looks like an image to many loaders and stops them, and a stale cache
+    makes a trainer use labels that are gone.
+
+    **Do:** delete them before the dataset is shared.
+
+    >>> import dsq
+    >>> data = dsq.build_dataset(files=[("images/.DS_Store", 6148, "junk"), ("Thumbs.db", 900, "junk")])
+    >>> dsq.audit(data, select=["junk-file"]).messages()
+    ['2 junk files: .DS_Store, Thumbs.db']
+    """
+    names = text_or_none(scan.files["file"])[(scan.files["role"] == "junk").to_numpy()]
+    if not len(names):
+        return None
+    kinds = sorted(Counter(_junk_kind(name) for name in names).items(), key=lambda kind: (-kind[1], kind[0]))
+    told = [kind if count == 1 else f"{kind} ({count:,})" for kind, count in kinds[:3]]
+    rest = len(names) - sum(count for _, count in kinds[:3])
+    text = ", ".join(told) + (f" and {rest:,} more" if rest else "")
+    noun = "file" if len(names) == 1 else "files"
+    return pd.DataFrame(
+        {
+            "subject": ["set"],
+            "value": [len(names)],
+            "file": [min(names)],
+            "what": [f"{len(names):,} junk {noun}: {text}"],
+        }
+    )
+
+
+def _junk_kind(name: str) -> str:
+    """What a person calls such a file: its folder, its pattern or its own name."""
+    *folders, base = name.split("/")
+    for folder in folders:
+        if _JUNK_FOLDER.match(folder):
+            return folder + "/"
+    if base.startswith("._"):
+        return "._*"
+    return next((f"*{suffix}" for suffix in _JUNK_SUFFIXES if base.endswith(suffix)), base)
+
+
+@rule(Severity.ERROR, message="its label file lies beside it: the trainer looks in {labels}", collapse=True)
+def label_beside_image(scan: Scan) -> Table | None:
+    """A YOLO label file beside its image below a folder called `images`.
+
+    Ultralytics finds the label of an image by replacing the last `/images/` of its path with `/labels/`; only
+    where the path has no `images` does it look beside the image. A label file that lies beside its image below
+    `images/` is therefore never opened, and the image is trained on as background, without a message
+    (ultralytics issue 21224).
+
+    **Do:** move the label files to a `labels` folder of the same structure.
+
+    >>> import dsq
+    >>> data = dsq.build_dataset(images=[{"file": "images/a.jpg", "origin_file": "images/a.txt"}])
+    >>> dsq.audit(data, select=["label-beside-image"]).messages()
+    ['its label file lies beside it: the trainer looks in labels/']
+    """
+    images = scan.images
+    rows, looked = [], []
+    for row, (file, label) in enumerate(
+        zip(text_or_none(images["file"]), text_or_none(images["origin_file"]), strict=True)
+    ):
+        if label is None or not label.endswith(".txt"):
+            continue
+        folder = file.rpartition("/")[0]
+        if label.rpartition("/")[0] != folder:
+            continue
+        before, found, after = f"/{folder}/".rpartition("/images/")
+        if found:
+            rows.append(row)
+            looked.append(f"{before}/labels/{after}".removeprefix("/"))
+    rows_held = np.array(rows, np.int64)
+    keep = scan.present[rows_held]
+    if not keep.any():
+        return None
+    return pd.DataFrame(
+        {
+            "image_id": images["image_id"].to_numpy()[rows_held[keep]],
+            "file": text_or_none(images["origin_file"])[rows_held[keep]],
+            "labels": np.array(looked, object)[keep],
+        }
+    )
