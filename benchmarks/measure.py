@@ -29,7 +29,9 @@ def run_median(command: Sequence[str], repeat: int) -> Cost:
     """Medians over `repeat` runs."""
     runs = [run_once(command) for _ in range(repeat)]
     return Cost(
-        statistics.median(run.cpu for run in runs), statistics.median(run.memory for run in runs), runs[-1].code
+        statistics.median(run.cpu for run in runs),
+        statistics.median(run.memory for run in runs),
+        runs[-1].code,
     )
 
 
@@ -41,6 +43,10 @@ def put_section(path: str, title: str, text: str) -> None:
     before, found, rest = whole.partition(head)
     after = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
     body = f"{head}\n{text.strip()}\n"
-    new = f"{before.rstrip()}\n\n{body}" + (f"\n{after}" if after else "") if found else f"{whole.rstrip()}\n\n{body}"
+    new = (
+        f"{before.rstrip()}\n\n{body}" + (f"\n{after}" if after else "")
+        if found
+        else f"{whole.rstrip()}\n\n{body}"
+    )
     with open(path, "w", encoding="utf-8") as file:
         file.write(new)

@@ -66,7 +66,14 @@ def main(arguments: list[str]) -> int:
         path = options.coco or Path(folder) / "instances.json"
         if options.coco is None:
             make_coco(path, IMAGES)
-        audit = [str(Path(sys.executable).with_name("dsq")), "audit", "--tables-only", "--fail-on", "never", str(path)]
+        audit = [
+            str(Path(sys.executable).with_name("dsq")),
+            "audit",
+            "--tables-only",
+            "--fail-on",
+            "never",
+            str(path),
+        ]
         peer = run_median([options.panlabel, "validate", "--format", "coco", str(path)], options.repeat)
         plain = run_median([*audit, "--ignore", POLYGON_RULES], options.repeat)
         whole = run_median(audit, options.repeat)

@@ -172,7 +172,7 @@ def _refusal(info: zipfile.ZipInfo, name: str, mode: int, bulk: int) -> str:
     if info.compress_type not in _METHODS:
         return f"packed by method {info.compress_type}, which cannot be unpacked here"
     if info.header_offset < 0 or info.header_offset + 30 + info.compress_size > bulk:
-        return "its data lies beyond the end of the zip, which is truncated"
+        return "its data is missing: the zip is truncated"
     if info.file_size > SMALL_MEMBER and info.file_size > MAX_RATIO * info.compress_size:
         return f"a zip bomb: {info.compress_size:,} bytes would become {info.file_size:,}"
     return ""

@@ -69,7 +69,9 @@ def settle(thresholds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
         if resolve_names([name]) != {name}:
             raise ConfigError(f"{name!r} is a group;", hint="thresholds are set rule by rule.")
         if not isinstance(given, Mapping):
-            raise ConfigError(f"thresholds of {name} are {given!r};", hint="write a table of names and values.")
+            raise ConfigError(
+                f"thresholds of {name} are {given!r};", hint="write a table of names and values."
+            )
     return {name: rule.settle(thresholds.get(name, {})) for name, rule in all_rules().items()}
 
 
@@ -170,5 +172,3 @@ def _order(table: Table, scan: Scan, rows: np.ndarray[Any, Any]) -> np.ndarray[A
                 text = table[name].fillna("").astype(str)
                 keys.insert(0, pd.Categorical(text, categories=sorted(text.unique())).codes)
     return np.lexsort(keys)
-
-

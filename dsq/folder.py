@@ -45,9 +45,13 @@ class Listing:
         self._times: dict[tuple[int, int], int] = {}
         self._resolved: dict[str, str] = {}
         self._waiting = [_Folder("", root, self.real_root, False, frozenset())]
+        self._linked: list[_Folder] = []  # listed last, so that a real folder never counts as an alias
 
     def walk(self) -> None:
-        while self._waiting:
+        while self._waiting or self._linked:
+            if not self._waiting:
+                self._linked.sort(reverse=True)
+                self._waiting.append(self._linked.pop())
             folder = self._waiting.pop()
             try:
                 status = os.stat(folder.path)
@@ -102,7 +106,8 @@ class Listing:
             real = self._resolve(item.path, folder.real)
             outside = real != self.real_root and not real.startswith(os.path.join(self.real_root, ""))
         if stat.S_ISDIR(status.st_mode):
-            self._waiting.append(_Folder(f"{name}/", item.path, real, outside, folder.above))
+            found = _Folder(f"{name}/", item.path, real, outside, folder.above)
+            (self._linked if item.is_symlink() else self._waiting).append(found)
         elif stat.S_ISREG(status.st_mode):
             return Entry(name, status.st_size, outside)
         else:

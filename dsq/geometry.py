@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def box_iou(a: Array, b: Array) -> Array:
     return iou
 
 
-def pairs_within(group: Array, chunk: int = 2_000_000) -> list[tuple[Array, Array]]:
+def pairs_within(group: Array, chunk: int = 50_000) -> Iterator[tuple[Array, Array]]:
     """All pairs (i < j) of rows that share a value of `group`, in blocks of about `chunk` pairs.
 
     Cost is the sum over groups of size². Rows of a pair are positions in `group`.
@@ -45,7 +46,6 @@ def pairs_within(group: Array, chunk: int = 2_000_000) -> list[tuple[Array, Arra
     # each row is paired with the rows after it in its group
     after = np.repeat(starts + sizes, sizes) - np.arange(len(values)) - 1
     total = np.cumsum(after)
-    blocks = []
     first = 0
     while first < len(after):
         done = total[first - 1] if first else 0
@@ -55,9 +55,8 @@ def pairs_within(group: Array, chunk: int = 2_000_000) -> list[tuple[Array, Arra
         left = np.repeat(np.arange(first, last), count)
         if len(left):
             offset = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)
-            blocks.append((order[left], order[left + 1 + offset]))
+            yield order[left], order[left + 1 + offset]
         first = last
-    return blocks
 
 
 def polygon_area(x: Array, y: Array, starts: Array) -> Array:
@@ -74,7 +73,7 @@ def polygon_area(x: Array, y: Array, starts: Array) -> Array:
 
 
 def group_extents(corners: Array, group: Array, count: int) -> Array:
-    """What the boxes of each group cover together: corners (n, 4), group (n,) in 0..count-1 -> (count, 4) corners.
+    """What the boxes of each group cover together: (n, 4) corners, (n,) groups below `count` -> (count, 4).
 
     A group without boxes, or with an edge that is NaN, is NaN.
     """

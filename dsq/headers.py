@@ -5,6 +5,7 @@ JPEG and PNG are read by the two small parsers here, which give up on anything u
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import re
@@ -75,6 +76,7 @@ class _MoreError(Exception):
 
 def read_header(source: Source, name: str) -> Header:
     """The header of one image, links followed; whatever is wrong with the file comes back in `error`."""
+    size = 0
     try:
         size = source.size(name)
         if not size:
@@ -85,7 +87,7 @@ def read_header(source: Source, name: str) -> Header:
             try:
                 found = _parse(data)
             except _MoreError as more:
-                want = more.args[0] + _FIRST
+                want = max(more.args[0] + _FIRST, 4 * want)
                 if len(data) < size and want < _MOST:
                     continue
                 found = None
@@ -95,7 +97,7 @@ def read_header(source: Source, name: str) -> Header:
         if found is None:
             return _ask_pillow(source, name, size, data)
     except ReadError as error:
-        return _fault(0, error.what)
+        return _fault(size, error.what)
     return _check(Header(*found, frames=1, size=size, error=""))
 
 
@@ -242,7 +244,7 @@ def _ask_pillow(source: Source, name: str, size: int, start: bytes) -> Header:
     except ReadError:
         raise
     except Exception as error:  # a broken file may break a decoder in any way; the reason goes into the row
-        return _fault(size, _reason(start, size, error), _guess(start))
+        return _fault(size, _reason(start, error), _guess(start))
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -258,13 +260,15 @@ def _describe(image: Any, size: int) -> Header:
 
     format = "JPEG" if image.format == "MPO" else image.format
     width, height = image.size
+    if format == "TIFF":  # Pillow turns a TIFF as it loads and gives the size after that
+        width, height = int(image.tag_v2[256]), int(image.tag_v2[257])
     frames, value = 1, None
-    try:
-        # The PNG class would decode the whole picture in search of a late EXIF chunk.
+    # Decoders pass over broken EXIF and look at one frame: neither makes an image unreadable.
+    with contextlib.suppress(Exception):
+        # Not image.getexif(): for a PNG that decodes the whole picture in search of a late EXIF chunk.
         value = Image.Image.getexif(image).get(_ORIENTATION)
-        frames = 1 if format == "JPEG" else int(getattr(image, "n_frames", 1))
-    except Exception:  # the first picture opens all the same, and decoders pass over broken EXIF
-        frames = max(frames, 1)
+    with contextlib.suppress(Exception):
+        frames = 1 if format == "JPEG" else max(1, int(getattr(image, "n_frames", 1)))
     orientation = value if isinstance(value, int) and 1 <= value <= 8 else 0
     return Header(width, height, format, image.mode, orientation, frames, size, "")
 
@@ -281,10 +285,12 @@ def _guess(start: bytes) -> str:
     return "TIFF" if start[:4] in (b"II*\0", b"MM\0*") else ""
 
 
-def _reason(start: bytes, size: int, error: Exception) -> str:
+def _reason(start: bytes, error: Exception) -> str:
+    from PIL import Image
+
     format = _guess(start)
-    if format in ("AVIF", "HEIF"):
-        return f"{format} picture that cannot be read here (Pillow lacks a decoder for it, or it is broken)"
+    if format in ("AVIF", "HEIF") and format not in Image.OPEN:
+        return f"{format}, for which the installed Pillow has no decoder"
     if not format:
         if not start.strip(b"\0"):
             return "not an image: nothing but zero bytes"

@@ -58,7 +58,9 @@ def health(dataset: Dataset) -> Health:
     counted = images[found] if found.any() else images
     split = counted["split"].astype(object).where(counted["split"].notna(), "none")
     by_split = split.value_counts()
-    order = [s for s in (*SPLIT_ORDER, *sorted(set(by_split.index) - set(SPLIT_ORDER))) if s in by_split.index]
+    order = [
+        s for s in (*SPLIT_ORDER, *sorted(set(by_split.index) - set(SPLIT_ORDER))) if s in by_split.index
+    ]
     names = dict(zip(dataset.categories["category_id"], dataset.categories["name"], strict=True))
     per_class = boxes.groupby("category_id", sort=False)["image_id"].agg(["size", "nunique"])
     per_class = per_class.reindex(list(names), fill_value=0)
@@ -91,4 +93,5 @@ def health(dataset: Dataset) -> Health:
 def _sizes(images: pd.DataFrame) -> dict[str, int]:
     known = images[images["width"].notna() & images["height"].notna()]
     counts = known.groupby(["width", "height"]).size().sort_values(ascending=False, kind="stable")
-    return {f"{int(w)}×{int(h)}": int(n) for (w, h), n in counts.items()}  # type: ignore[misc]
+    sizes = counts.index.to_frame(index=False).astype(int).itertuples(index=False)
+    return {f"{width}×{height}": int(n) for (width, height), n in zip(sizes, counts, strict=True)}

@@ -17,7 +17,9 @@ from dsq.geometry import polygon_area
 Array = NDArray[Any]
 
 #: masks decoded at once: few enough that the numbers stay in the processor's cache
-BLOCK = 500
+BLOCK = 1000
+#: run lengths (numbers or characters) measured at once
+RUNS = 500_000
 #: pixels an RLE may claim; no image is larger
 MOST_PIXELS = 1 << 32
 
@@ -25,7 +27,7 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_PIXELS)]
 
 
 class Rle(msgspec.Struct):
-    """Run lengths of a mask, column by column, beginning with the zeros; as a list or in COCO's characters."""
+    """Run lengths of a mask, column by column, the zeros first; as a list or in COCO's characters."""
 
     size: tuple[Count, Count]  # height, width
     counts: list[Count] | str
@@ -43,22 +45,31 @@ _packed = re.compile(r"(?:[P-o]{0,6}[0-O])+")
 def mask_extents(segmentations: Array) -> pd.DataFrame:
     """Area and extents of masks given as raw JSON in COCO's form; None and empty lists hold no mask.
 
-    segmentations: (n,) objects: None, bytes or msgspec.Raw. A row a mask: `row` (position, int64), `rle` (bool),
-    `area` (sum over the polygons, so holes and overlaps count twice; exact for RLE), `x0 y0 x1 y1` (a pixel of an
-    RLE mask is a unit square), `error` ("" or why it cannot be decoded; its numbers are NaN then).
+    segmentations: (n,) objects: None, bytes or msgspec.Raw. A row a mask: `row` (position, int64), `rle`
+    (bool), `area` (sum over the polygons, so holes and overlaps count twice; exact for RLE), `x0 y0 x1 y1`
+    (a pixel of an RLE mask is a unit square), `error` ("" or why it cannot be decoded; its numbers are NaN
+    then).
     """
     rows = np.flatnonzero(pd.notna(segmentations))
     numbers = np.full((len(rows), 5), np.nan)
     rle = np.zeros(len(rows), np.bool_)
     error = np.full(len(rows), "", object)
+    waiting: list[tuple[int, Rle]] = []
+    length = 0
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
-        blobs = segmentations[rows[part]].tolist()
-        masks, failed = _decode(blobs)
+        masks, failed = _decode(segmentations[rows[part]].tolist())
         for place, why in failed.items():
             error[start + place] = why
-        _measure_polygons(masks, numbers[part], error[part])
-        _measure_runs(masks, numbers[part], error[part], rle[part])
+        for place in _measure_polygons(masks, numbers[part], error[part]):
+            mask = masks[place]
+            assert isinstance(mask, Rle)
+            waiting.append((start + place, mask))
+            length += len(mask.counts)
+        if length >= RUNS or start + BLOCK >= len(rows):
+            rle[[place for place, _ in waiting]] = True
+            _measure_runs(waiting, numbers, error)
+            waiting, length = [], 0
     numbers[error != ""] = np.nan
     kept = np.flatnonzero(~np.isnan(numbers[:, 0]) | (error != ""))
     if len(kept) < len(rows):
@@ -70,13 +81,14 @@ def mask_extents(segmentations: Array) -> pd.DataFrame:
 
 def _decode(blobs: Sequence[Any]) -> tuple[list[Mask], dict[int, str]]:
     """The masks of a block, and why some could not be decoded, by place (an empty list stands there)."""
+    masks: list[Mask]
     failed: dict[int, str] = {}
     try:
         masks = _block.decode(b"[" + b",".join(blobs) + b"]")
-        if len(masks) == len(blobs):
-            return masks, failed
     except msgspec.DecodeError:
-        pass  # one of them is at fault: each is decoded alone
+        masks = []  # one of them is at fault: each is decoded alone
+    if len(masks) == len(blobs):
+        return masks, failed
     masks = []
     for place, blob in enumerate(blobs):
         try:
@@ -90,13 +102,15 @@ def _decode(blobs: Sequence[Any]) -> tuple[list[Mask], dict[int, str]]:
     return masks, failed
 
 
-def _measure_polygons(masks: Sequence[Mask], numbers: Array, error: Array) -> None:
-    """Fill the rows of `numbers` (area, x0, y0, x1, y1) whose mask is a list of polygons."""
+def _measure_polygons(masks: Sequence[Mask], numbers: Array, error: Array) -> list[int]:
+    """Fill the rows of `numbers` (area, x0, y0, x1, y1) whose mask is polygons; places of the others."""
+    others: list[int] = []
     flat = array("d")
     lengths: list[int] = []
     owners: list[int] = []
     for place, mask in enumerate(masks):
         if type(mask) is not list:
+            others.append(place)
             continue
         for polygon in mask:
             length = len(polygon)
@@ -108,45 +122,45 @@ def _measure_polygons(masks: Sequence[Mask], numbers: Array, error: Array) -> No
             lengths.append(length)
             owners.append(place)
     if not owners:
-        return
+        return others
     points = np.frombuffer(flat)
     x, y = points[0::2], points[1::2]
     ends = np.cumsum(lengths) // 2
     starts = np.r_[0, ends[:-1]]
     owner = np.array(owners)
     first = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    place = owner[first]
+    measured = owner[first]
     with np.errstate(over="ignore", invalid="ignore"):
-        numbers[place, 0] = np.add.reduceat(polygon_area(x, y, starts), first)
+        numbers[measured, 0] = np.add.reduceat(polygon_area(x, y, starts), first)
     first = starts[first]
-    for column, (reduce, values) in enumerate(((np.minimum, x), (np.minimum, y), (np.maximum, x), (np.maximum, y))):
-        numbers[place, 1 + column] = reduce.reduceat(values, first)
+    for column, (reduce, values) in enumerate(
+        ((np.minimum, x), (np.minimum, y), (np.maximum, x), (np.maximum, y))
+    ):
+        numbers[measured, 1 + column] = reduce.reduceat(values, first)
+    return others
 
 
-def _measure_runs(masks: Sequence[Mask], numbers: Array, error: Array, rle: Array) -> None:
-    """Fill the rows of `numbers` (area, x0, y0, x1, y1) whose mask is run lengths."""
-    packed: list[tuple[int, Rle]] = []
-    lists: list[tuple[int, Rle]] = []
-    for place, mask in enumerate(masks):
-        if type(mask) is list:
-            continue
-        rle[place] = True
+def _measure_runs(masks: Sequence[tuple[int, Rle]], numbers: Array, error: Array) -> None:
+    """Fill the rows of `numbers` (area, x0, y0, x1, y1) at the places of masks that are run lengths."""
+    packed: list[tuple[int, str]] = []
+    lists: list[tuple[int, list[int]]] = []
+    for place, mask in masks:
         if not isinstance(mask.counts, str):
-            lists.append((place, mask))
+            lists.append((place, mask.counts))
         elif _packed.fullmatch(mask.counts):
-            packed.append((place, mask))
+            packed.append((place, mask.counts))
         else:
             error[place] = "its run lengths are not in COCO's characters"
-    if not packed and not lists:
+    places = np.array([place for place, _ in [*packed, *lists]], np.int64)
+    if len(places) == 0:
         return
-    text = "".join(mask.counts for _, mask in packed)  # type: ignore[misc]
-    unpacked, used = _unpack(text, np.array([len(mask.counts) for _, mask in packed], np.int64))
-    plain = [np.array(mask.counts, np.int64) for _, mask in lists]
-    runs = np.concatenate([unpacked, *plain])
+    lengths = np.array([len(counts) for _, counts in packed], np.int64)
+    unpacked, used = _unpack("".join(counts for _, counts in packed), lengths)
+    plain = [np.array(counts, np.int64) for _, counts in lists]
     sizes = np.r_[used, np.array([len(part) for part in plain], np.int64)]
-    frame = np.array([mask.size for _, mask in packed + lists], np.int64)
-    measured, why = _measure(runs, sizes, frame[:, 0], frame[:, 1])
-    places = np.array([place for place, _ in packed + lists])
+    sized = dict(masks)
+    frame = np.array([sized[place].size for place in places.tolist()], np.int64)
+    measured, why = _measure(np.concatenate([unpacked, *plain]), sizes, frame[:, 0], frame[:, 1])
     numbers[places] = measured
     error[places] = why
 

@@ -152,12 +152,6 @@ def make_table(schema: Mapping[str, str], length: int, **columns: Any) -> Table:
     return pd.DataFrame(data, index=pd.RangeIndex(length), copy=False)
 
 
-def text_or_none(series: pd.Series[Any]) -> np.ndarray[Any, Any]:
-    """A text or categorical column as an object array of str and None."""
-    values = series.to_numpy(dtype=object, na_value=None) if series.dtype != object else series.to_numpy()
-    return values
-
-
 @dataclass(frozen=True)
 class Notice:
     """Something the reader decided or noticed and a person should know: `kind` is a stable name."""
@@ -228,13 +222,9 @@ class Dataset:
         return head + tables
 
 
-def _record_columns(
-    schema: Mapping[str, str], records: Sequence[Mapping[str, Any]]
-) -> dict[str, list[Any]]:
+def _record_columns(schema: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     used = dict.fromkeys(key for record in records for key in record)
-    return {
-        key: [record.get(key, DEFAULTS.get(key)) for record in records] for key in used if key in schema
-    }
+    return {key: [record.get(key, DEFAULTS.get(key)) for record in records] for key in used if key in schema}
 
 
 def build_dataset(
@@ -257,11 +247,13 @@ def build_dataset(
     files: `(file, bytes, role)`. headers: file -> columns of the headers table.
     """
     keys = ("file", "category", "x", "y", "width", "height")
-    rows = [dict(box) if isinstance(box, Mapping) else dict(zip(keys, box, strict=True)) for box in boxes]
+    rows: list[dict[str, Any]] = [
+        dict(box) if isinstance(box, Mapping) else dict(zip(keys, box, strict=True)) for box in boxes
+    ]
     known: dict[str, dict[str, Any]] = {}
     listed: list[dict[str, Any]] = []
     for image in images:
-        record = {"file": image} if isinstance(image, str) else dict(image)
+        record: dict[str, Any] = {"file": image} if isinstance(image, str) else dict(image)
         listed.append(record)
         known.setdefault(record["file"], record)
     for row in rows:
@@ -309,5 +301,7 @@ def build_dataset(
             **{key: [row[i] for row in seen] for i, key in enumerate(("file", "size", "role"))},
         ),
         about=about or About(format="none", root=""),
-        headers=make_table(HEADERS, len(head), **_record_columns(HEADERS, head)) if headers is not None else None,
+        headers=make_table(HEADERS, len(head), **_record_columns(HEADERS, head))
+        if headers is not None
+        else None,
     )

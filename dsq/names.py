@@ -15,7 +15,7 @@ from dsq.model import Table
 
 _ROBOFLOW = re.compile(r"(.+)\.rf\.[0-9A-Za-z_-]+\Z")
 _OLD_SUFFIX = re.compile(r"_(?:jpe?g|png|bmp|webp|tiff?)\Z", re.IGNORECASE)
-#: words that only an augmentation script writes, and words that may also say when it was or what a picture shows
+#: words that only an augmentation script writes, and words that may also be a month or what a picture shows
 _SURE = r"augm(?:ented|entation)?\d*|[hv]flip(?:ped)?|flip(?:lr|ud|ped)|rot(?:ated?)?[-_]?(?:90|180|270)"
 _UNSURE = (
     r"aug\d*|flip|mirror(?:ed)?|rot(?:ated?|ation)?[-_]?\d*|blur(?:red)?|nois[ey]|bright(?:er|ness)?|contrast"
@@ -23,7 +23,8 @@ _UNSURE = (
     r"|saturation|gr[ae]y(?:scale)?|sharpen(?:ed)?|equalized?"
 )
 _COPY = re.compile(
-    rf"(?P<base>.+?)[-_. ](?:(?P<sure>{_SURE})|(?P<aug>aug\d*)|{_UNSURE})(?:[-_. ](?:{_SURE}|{_UNSURE}|\d+))*\Z",
+    rf"(?P<base>.+?)[-_. ](?:(?P<sure>{_SURE})|(?P<aug>aug\d*)|{_UNSURE})"
+    rf"(?:[-_. ](?:{_SURE}|{_UNSURE}|\d+))*\Z",
     re.IGNORECASE,
 )
 _LEAD = re.compile(r"augmented[-_]|aug[-_]\d+[-_]\d(?!\d{3}\b)", re.IGNORECASE)
@@ -39,9 +40,9 @@ _COMMON = re.compile(
 def source_stems(files: Iterable[str]) -> NDArray[Any]:
     """The source image that each file was made from, (n,) text: equal for versions of one picture.
 
-    Roboflow writes `<source>.rf.<hash>.jpg`, one hash a version: the source is what stands before `.rf.`. Copies that
-    an augmentation script put beside the original (`a.jpg`, `a_flip.jpg`) share its name. Any other file is its own
-    source, under its whole name.
+    Roboflow writes `<source>.rf.<hash>.jpg`, one hash a version: the source is what stands before `.rf.`.
+    Copies that an augmentation script put beside the original (`a.jpg`, `a_flip.jpg`) share its name. Any
+    other file is its own source, under its whole name.
     """
     return name_facts(list(files))["source"].to_numpy(object)
 
@@ -49,10 +50,11 @@ def source_stems(files: Iterable[str]) -> NDArray[Any]:
 def name_facts(files: Sequence[str]) -> Table:
     """What names say, a row a file.
 
-    source: see `source_stems`. stem: the name without folder and suffix; for Roboflow's what stands before `.rf.`.
-    roboflow, augmented: whether the name is that of a Roboflow version, of an augmented copy. base: the stem of the
-    picture an augmented copy was made from, None for others. distinctive: whether the stem is shared and says enough
-    that two files of that stem hardly are different pictures (a camera's counter says little, a time stamp enough).
+    source: see `source_stems`. stem: the name without folder and suffix; for Roboflow's what stands before
+    `.rf.`. roboflow, augmented: whether the name is that of a Roboflow version, of an augmented copy. base:
+    the stem of the picture an augmented copy was made from, None for others. distinctive: whether the stem
+    is shared and says so much that two files of that stem hardly are different pictures (a camera's counter
+    says little, a time stamp enough).
     """
     stems = [name.rpartition(".")[0] or name for name in (file.rpartition("/")[2] for file in files)]
     roboflow = np.zeros(len(files), bool)

@@ -35,7 +35,9 @@ def all_rules() -> Mapping[str, Rule]:
                     continue
                 if value.name in found:
                     raise DsqError(
-                        f"two rules are called {value.name!r}", where=entry.value, hint="Remove one rule pack."
+                        f"two rules are called {value.name!r}",
+                        where=entry.value,
+                        hint="Remove one rule pack.",
                     )
                 found[value.name] = value.in_group(group)
     if not found:

@@ -57,10 +57,18 @@ class Part:
             return stated
         return self.rule.message.format_map({**self.thresholds, **record})
 
+    def messages(self, limit: int) -> list[str]:
+        """The messages of the first `limit` findings."""
+        return [self._message(record) for record in self._records(limit)]
+
+    def _records(self, limit: int | None) -> list[dict[str, Any]]:
+        table = self.table if limit is None else self.table.head(limit)
+        return [{str(key): value for key, value in record.items()} for record in table.to_dict("records")]
+
     def told(self, scan: Scan, limit: int | None = None) -> list[dict[str, Any]]:
         """The first `limit` findings as records with FIELDS, but for the ids."""
         table = self.table if limit is None else self.table.head(limit)
-        records = table.to_dict("records")
+        records = self._records(limit)
         box_rows = np.full(len(table), -1, np.int64)
         if "box_id" in table:
             wanted = pd.Index(table["box_id"].fillna(-1).astype(np.int64))

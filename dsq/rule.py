@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -135,3 +135,10 @@ def rule(
         )
 
     return make
+
+
+def list_some(names: Iterable[str], limit: int = 5) -> str:
+    """Names for a message: the first `limit`, and how many more there are."""
+    told = list(names)
+    more = f" and {len(told) - limit:,} more" if len(told) > limit else ""
+    return ", ".join(told[:limit]) + more

@@ -87,7 +87,7 @@ class Scan:
                 return None
             if self.tables_only:
                 return "left out by --tables-only"
-            if not self.present.any():
+            if not self._readable.any():
                 return "no image file was found; add --image-root DIR"
         else:
             raise KeyError(f"no evidence is called {need!r}")
@@ -98,6 +98,12 @@ class Scan:
         """(images,) bool: whether the image file was found."""
         found: Array = self.images["member"].notna().to_numpy()
         return found
+
+    @cached_property
+    def _readable(self) -> Array:
+        """(images,) bool: whether an image file was found, and the folder or zip that holds it is known."""
+        known: Array = self.present & self.images["root"].notna().to_numpy()
+        return known
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -114,14 +120,27 @@ class Scan:
         return name_facts(self.images["file"].tolist())
 
     @cached_property
+    def classes_by_image(self) -> Table:
+        """Which class occurs in which image, a row a pair: `image_row`, `category_row` (positions in `images` and
+        `categories`), `boxes` (their number).
+        """
+        classes = max(len(self.categories), 1)
+        rows = rows_of(self.categories["category_id"].to_numpy(), self.boxes["category_id"].to_numpy())
+        codes, pairs = pd.factorize(self.image_row * classes + rows)
+        counts = np.bincount(codes, minlength=len(pairs))
+        return pd.DataFrame({"image_row": pairs // classes, "category_row": pairs % classes, "boxes": counts})
+
+    @cached_property
     def image_index(self) -> pd.Index[Any]:
         """image_id -> position in `images`."""
-        return pd.Index(self.images["image_id"])
+        index: pd.Index[Any] = pd.Index(self.images["image_id"])
+        return index
 
     @cached_property
     def box_index(self) -> pd.Index[Any]:
         """box_id -> position in `boxes`."""
-        return pd.Index(self.boxes["box_id"])
+        index: pd.Index[Any] = pd.Index(self.boxes["box_id"])
+        return index
 
     @cached_property
     def image_files(self) -> list[str]:
@@ -173,6 +192,7 @@ class Scan:
         corners = self.geometry.corners
         area = box_area(corners)
         usable = np.flatnonzero((area > 0) & np.isfinite(area) & ~self.boxes["crowd"].to_numpy())
+        usable = usable[np.argsort(self.image_row[usable], kind="stable")]  # neighbours in memory
         kept: list[tuple[Array, Array, Array, Array]] = []
         packed, sizes = corners[usable], area[usable]
         for left, right in pairs_within(self.image_row[usable]):
@@ -206,7 +226,7 @@ class Scan:
         """What the image files' headers say, a row an image whose file was found (see HEADERS)."""
         if self.dataset.headers is not None:
             return self.dataset.headers
-        images = self.images[self.present]
+        images = self.images[self._readable]
         roots = images["root"].astype(object).to_numpy()
         members = images["member"].to_numpy()
         found: list[Header] = []

@@ -148,16 +148,18 @@ class _Folder(Source):
         self._paths = paths  # of the files whose path is not simply root/name
 
     def _load(self, entry: Entry) -> bytes:
-        return self._start(entry, entry.size)
+        data = self._start(entry, entry.size + 1)
+        if len(data) != entry.size:
+            hint = "Run again when nothing writes to it."
+            raise self._error(entry.name, "was changed by somebody while the dataset was read.", hint)
+        return data
 
     def _start(self, entry: Entry, count: int) -> bytes:
-        path = self._paths.get(entry.name) or f"{self.root}/{entry.name}"
-        count = min(count, entry.size)
         try:
-            handle = os.open(path, _OPEN_FLAGS)
+            handle = os.open(self._path(entry), _OPEN_FLAGS)
             try:
                 data = os.read(handle, count)
-                while len(data) < count and (more := os.read(handle, count - len(data))):
+                while 0 < len(data) < min(count, entry.size) and (more := os.read(handle, count - len(data))):
                     data += more
             finally:
                 os.close(handle)
@@ -167,9 +169,12 @@ class _Folder(Source):
 
     def _stream(self, entry: Entry) -> IO[bytes]:
         try:
-            return open(self._paths.get(entry.name) or f"{self.root}/{entry.name}", "rb")
+            return open(self._path(entry), "rb")
         except OSError as error:
             raise self._fault(entry, error) from error
+
+    def _path(self, entry: Entry) -> str:
+        return self._paths.get(entry.name) or f"{self.root}/{entry.name}"
 
     def _fault(self, entry: Entry, error: OSError) -> ReadError:
         denied = isinstance(error, PermissionError)
@@ -243,6 +248,8 @@ def open_source(path: str | os.PathLike[str]) -> Source:
         raise ReadError("no such file or folder.", where=root, hint=_nearest(root)) from error
     except OSError as error:
         raise ReadError(f"cannot be read: {error.strerror}.", where=root, hint="Check its rights.") from error
+    except ValueError as error:
+        raise ReadError(f"not a path: {error}.", where=repr(root), hint="Check the spelling.") from error
     lower = root.lower()
     if lower.endswith(".zip") or start.startswith(b"PK\x03\x04"):
         raise broken_zip(root)
@@ -272,7 +279,7 @@ def _nearest(path: str) -> str:
     while not os.path.isdir(folder):
         folder, name = os.path.split(folder)
     try:
-        near = difflib.get_close_matches(name, sorted(os.listdir(folder)), n=3)
+        near = difflib.get_close_matches(name, sorted(os.listdir(folder))[:5000], n=3)
     except OSError:
         near = []
     if near:
@@ -289,7 +296,9 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) ->
     folder, name = os.path.split(target)
     beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
     try:
-        if os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target):
+        if os.path.isdir(target):
+            raise WriteError("it is a folder.", where=target, hint="Name a file in it.")
+        if os.path.exists(target) and not os.path.isfile(target):
             with open(target, "wb") as stream:
                 stream.write(data)
             return

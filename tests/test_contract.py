@@ -60,7 +60,10 @@ def messy() -> Dataset:
             if rng.random() < 0.2:
                 boxes.append({**boxes[-1], "x": x + 0.5})
     images = [
-        {"file": f"{'train' if n % 4 else 'val'}/im{n // 2}_jpg.rf.{n:02x}.jpg", "split": "train" if n % 4 else "val"}
+        {
+            "file": f"{'train' if n % 4 else 'val'}/im{n // 2}_jpg.rf.{n:02x}.jpg",
+            "split": "train" if n % 4 else "val",
+        }
         for n in range(60)
     ]
     return dsq.build_dataset(boxes, images=images)
@@ -78,7 +81,9 @@ def test_order_of_rows_does_not_matter(rule: Rule) -> None:
     second = dsq.audit(shuffled, select=[rule.name]).records
     drop = ("box_id", "origin", "group")
     for one, other in zip(first, second, strict=True):
-        assert {k: v for k, v in one.items() if k not in drop} == {k: v for k, v in other.items() if k not in drop}
+        assert {k: v for k, v in one.items() if k not in drop} == {
+            k: v for k, v in other.items() if k not in drop
+        }
 
 
 @each_rule

@@ -54,7 +54,9 @@ def test_finding_id_rounds_to_a_hundredth_of_a_pixel() -> None:
     assert same != finding_id("r", ["a", "b"], "cat", [1.02, 2, 3, 4], None)
     assert same != finding_id("r", ["a", "b"], "dog", [1.0, 2, 3, 4], None)
     assert finding_id("r", [], None, None, "set") != finding_id("s", [], None, None, "set")
-    assert finding_id("r", ["a"], None, [-0.0, 0, 1, 1], None) == finding_id("r", ["a"], None, [0.0, 0, 1, 1], None)
+    assert finding_id("r", ["a"], None, [-0.0, 0, 1, 1], None) == finding_id(
+        "r", ["a"], None, [0.0, 0, 1, 1], None
+    )
 
 
 def test_identical_twins_get_ids_of_their_own() -> None:
@@ -66,7 +68,9 @@ def test_identical_twins_get_ids_of_their_own() -> None:
 def test_a_finding_that_most_images_share_is_told_once() -> None:
     boxes = [(f"{n:03}.jpg", "cat", 50, 50, 5, 5) for n in range(40)]
     rule = {"tiny-box": {"min_side": 8}}
-    few = dsq.audit(dsq.build_dataset(boxes, images=[f"x{n}.jpg" for n in range(60)]), select="tiny-box", thresholds=rule)
+    few = dsq.audit(
+        dsq.build_dataset(boxes, images=[f"x{n}.jpg" for n in range(60)]), select="tiny-box", thresholds=rule
+    )
     most = dsq.audit(dsq.build_dataset(boxes), select="tiny-box", thresholds=rule)
     assert sum(record["image"] is not None for record in few.records) == 40
     assert [record["image"] for record in most.records] == [None]

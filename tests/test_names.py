@@ -76,7 +76,9 @@ def test_any_name_has_facts(files: list[str]) -> None:
     facts = name_facts(files)
     assert len(facts) == len(files)
     assert (facts["source"].str.len() > 0).all() or "" in files
-    assert set(zip(files, facts["source"], strict=True)) == set(zip(files[::-1], source_stems(files[::-1]), strict=True))
+    assert set(zip(files, facts["source"], strict=True)) == set(
+        zip(files[::-1], source_stems(files[::-1]), strict=True)
+    )
 
 
 def test_nothing() -> None:

@@ -41,9 +41,9 @@ class Verbs(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            if args and Path(args[0]).exists():
-                error.message += f" To audit a dataset: dsq audit {args[0]}"
-            raise
+            if not (args and Path(args[0]).exists()):
+                raise
+            raise click.UsageError(f"{error.message} To audit a dataset: dsq audit {args[0]}", ctx) from None
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -28,7 +28,9 @@ SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "text"}
 @click.option("--tables-only", is_flag=True, help="Judge the annotations alone; open no image file.")
 @click.option("-o", "--output", metavar="FILE", help="Write the report to FILE; its suffix says the format.")
 @click.option(
-    "--output-format", type=click.Choice(["text", "json", "csv"]), help="Format of the report.  [default: text]"
+    "--output-format",
+    type=click.Choice(["text", "json", "csv"]),
+    help="Format of the report.  [default: text]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing beside the report.")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 from dsq.errors import ConfigError, ReadError
-from dsq.formats.layout import Request, open_request
+from dsq.formats.layout import Request, WriteOptions, open_request
+from dsq.losses import Losses
 from dsq.model import Dataset
+from dsq.target import Target
 
 #: in the order in which ties are settled
 FORMATS = ("coco", "voc", "yolo", "images")
@@ -31,6 +33,9 @@ class Format(Protocol):
 
     def read(self, request: Request) -> Dataset:
         """Everything that can be read; what cannot becomes rows of `problems`."""
+
+    def write(self, dataset: Dataset, target: Target, options: WriteOptions, losses: Losses) -> list[str]:
+        """Write annotations; count what is lost; the name of every image in the target, in the table's order."""
 
 
 def load_format(name: str) -> Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from dsq.errors import ReadError
+from dsq.headers import Header, read_headers
 from dsq.model import FILES, Table, make_table
 from dsq.source import IMAGE_SUFFIXES, Source, is_image, is_junk, open_file, open_source
 
@@ -39,6 +41,15 @@ def split_of_path(name: str) -> str | None:
         if split:
             return split
     return None
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 class Place(NamedTuple):
@@ -154,6 +165,26 @@ def resolve(name: str) -> str:
     return "/".join(parts)
 
 
+def decode_text(data: bytes) -> str:
+    """The text of a file of unknown encoding: by its byte order mark, as UTF-8, UTF-16 without a mark, else
+    Windows-1252 or Latin-1. Never fails.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    even, odd = data[:64:2], data[1:64:2]
+    if odd and 2 * odd.count(0) > len(odd) and not even.count(0):
+        return data.decode("utf-16-le", "replace")
+    if odd and 2 * even.count(0) > len(even) and not odd.count(0):
+        return data.decode("utf-16-be", "replace")
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
 @dataclass
 class Request:
     """What a reader gets: the source, where images lie, and the user's options."""
@@ -194,6 +225,11 @@ class Request:
         self.extra_sources.append(open_source(folder))
         self.__dict__.pop("images", None)
 
+    def add_image(self, path: Path) -> None:
+        """Take one image file into the index (the image of an annotation file that was named alone)."""
+        self.extra_sources.append(open_file(path))
+        self.__dict__.pop("images", None)
+
     def with_suffix(self, *suffixes: str) -> list[str]:
         """Listed files that end in one of `suffixes` (case does not matter)."""
         return [name for name in self.names if name.lower().endswith(suffixes)]
@@ -208,6 +244,22 @@ class Request:
         folders = {name.rpartition("/")[0] for name in names}
         text = " and ".join([", ".join(most[:-1]), most[-1]] if len(most) > 1 else most)
         return f"{text} files in {len(folders):,} folder{'s' if len(folders) != 1 else ''}"
+
+    def image_headers(self, names: Sequence[str]) -> list[Header]:
+        """Headers of images of the index, in the order of `names`; a file that is broken says so in `error`."""
+        found: list[Header | None] = [None] * len(names)
+        done = 0
+        for source in (self.source, *self.image_sources, *self.extra_sources):
+            mine = [i for i, name in enumerate(names) if self.images.places[name].root == source.root]
+            for start in range(0, len(mine), 2000):
+                part = mine[start : start + 2000]
+                members = [self.images.places[names[i]].member for i in part]
+                for i, header in zip(part, read_headers(source, members), strict=True):
+                    found[i] = header
+                done += len(part)
+                if self.progress:
+                    self.progress("reading image headers", done, len(names))
+        return [header for header in found if header is not None]
 
     def inventory(self, roles: dict[str, str]) -> Table:
         """The files table: every file of every source; `roles` gives those that the reader knows by name."""
@@ -225,7 +277,7 @@ class Request:
     def refusals(self) -> list[tuple[str, str, str, str]]:
         """Rows of `problems` for what the source does not offer: names that escape, links, bombs, no rights."""
         return [
-            ("path-outside-dataset" if "outside" in why or "escape" in why else "malformed-record", name, "", why)
+            ("path-outside-dataset" if "leave" in why or "outside" in why else "malformed-record", name, "", why)
             for source in (self.source, *self.image_sources)
             for name, why in source.refused
         ]
@@ -278,3 +330,12 @@ def open_request(
         no_label_file=no_label_file,
         progress=progress,
     )
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """What a writer gets beside the dataset: task detect or segment, style None or "alwaysai"."""
+
+    task: str = "detect"
+    style: str | None = None
+    progress: Progress | None = None

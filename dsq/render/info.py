@@ -19,7 +19,10 @@ def render_info(dataset: Dataset, facts: Health) -> str:
         ("why", "; ".join(about.why) or "forced by --format"),
         ("images", _images(facts)),
         ("boxes", _boxes(facts)),
-        ("splits", ", ".join(f"{name} {n:,}" for name, n in facts.splits.items() if name != "none") or "none"),
+        (
+            "splits",
+            ", ".join(f"{name} {n:,}" for name, n in facts.splits.items() if name != "none") or "none",
+        ),
         ("sizes", _sizes(facts)),
         ("objects", "{:.1f} a labelled image (median {}, most {})".format(*facts.objects)),
         ("sources", f"{facts.sources:,} distinct source images by name"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,7 +14,13 @@ from dsq.health import Health, health
 from dsq.model import About
 from dsq.report import Part, Report
 
-FORMAT_NAMES = {"voc": "Pascal VOC", "coco": "COCO", "yolo": "YOLO", "images": "bare images", "none": "tables"}
+FORMAT_NAMES = {
+    "voc": "Pascal VOC",
+    "coco": "COCO",
+    "yolo": "YOLO",
+    "images": "bare images",
+    "none": "tables",
+}
 SECTIONS = (
     ("MUST FIX", "training would be wrong", "red"),
     ("SHOULD FIX", "", "yellow"),
@@ -23,7 +30,10 @@ SECTIONS = (
 NAME_WIDTH = 29
 LINES_A_RULE = 3
 LINES_A_SECTION = 14
-#: rules whose absence of evidence is one line together
+LOOKED_AT = 2000  # findings whose messages are compared to see whether all say the same
+PLACE_WIDTH = 56
+NOTE_WIDTH = 200
+NOTES_SHOWN = 5
 Style = Callable[[str], str]
 
 
@@ -55,8 +65,13 @@ def render_text(report: Report, *, show_all: bool = False, colour: bool = False)
 
 def head_lines(about: About, facts: Health) -> list[str]:
     """What was read: format and why; images, boxes, classes; splits, background, unlabelled."""
-    first = f"{FORMAT_NAMES.get(about.format, about.format)} · {facts.images:,} images · {facts.boxes:,} boxes"
-    first += f" · {facts.classes:,} {'class' if facts.classes == 1 else 'classes'}"
+    counts = [
+        (facts.images, "image", "images"),
+        (facts.boxes, "box", "boxes"),
+        (facts.classes, "class", "classes"),
+    ]
+    told = [f"{count:,} {one if count == 1 else many}" for count, one, many in counts]
+    first = " · ".join([FORMAT_NAMES.get(about.format, about.format), *told])
     if facts.without_file:
         first += f" · {facts.without_file:,} labelled without an image file"
     parts = [f"{name} {count:,}" for name, count in facts.splits.items() if name != "none"]
@@ -69,10 +84,12 @@ def head_lines(about: About, facts: Health) -> list[str]:
     if facts.sources < facts.images:
         parts.append(f"{facts.images:,} files from {facts.sources:,} source images")
     lines = [first, " · ".join(part for part in parts if part)]
-    shown = [notice for notice in about.notices if notice.kind != "found"]
-    lines += [f"note: {notice.file + ': ' if notice.file else ''}{notice.text}" for notice in shown[:6]]
-    if len(shown) > 6:
-        lines.append(f"note: {len(shown) - 6} more (dsq info shows them)")
+    notes = [f"note: {notice.file + ': ' if notice.file else ''}{notice.text}" for notice in about.notices]
+    lines += [
+        note if len(note) <= NOTE_WIDTH else note[: NOTE_WIDTH - 1] + "…" for note in notes[:NOTES_SHOWN]
+    ]
+    if len(notes) > NOTES_SHOWN:
+        lines.append(f"note: {len(notes) - NOTES_SHOWN} more (dsq info shows them all)")
     return [line for line in lines if line]
 
 
@@ -90,33 +107,37 @@ def _weight(part: Part, level: str) -> int:
 
 
 def _rule_lines(report: Report, part: Part, level: str, limit: int | None, paint: Any) -> list[str]:
+    """Name, count and what is wrong; then where, on a line of its own when it is the same everywhere."""
     count = part.counts[level]
     keep = (part.table["severity"] == level).to_numpy()
     same = Part(part.rule, part.table[keep].reset_index(drop=True), part.rows[keep], part.thresholds)
-    records = same.told(report.scan, limit)
-    name = part.rule.name
-    noun = _noun(same, records)
-    shown = f"{part.collapsed or count:,} {noun}".rstrip()
-    if part.collapsed or (count == 1 and noun == ""):
-        shown = "" if not part.collapsed else f"{part.collapsed:,}×"
-    lines = []
-    messages = [record["message"] for record in records]
-    common = messages[0] if messages and len(set(messages)) == 1 and count > 1 else None
-    title = f"  {paint(name.ljust(NAME_WIDTH), 'bold')} {shown:>14}  "
-    if common is not None:
-        lines.append(title + common)
-        places = [_place(record) for record in records]
+    told = same.messages(LOOKED_AT)
+    firsts: dict[str, int] = {}
+    for number, message in enumerate(told):
+        firsts.setdefault(message, number)
+    records = same.told(report.scan, None if limit is None else LOOKED_AT)
+    noun = "" if part.collapsed else _noun(same, records)
+    shown = f"{count:,} {noun}" if noun else ""
+    title = f"  {paint(part.rule.name.ljust(NAME_WIDTH), 'bold')} {shown:>12}  "
+    if len(firsts) == 1 and count > 1:
+        places = [_place(record, short=limit is not None) for record in records[:limit]]
         text = "  ".join(dict.fromkeys(place for place in places if place))
-        more = count - len(records)
-        if text or more:
-            lines.append(f"      {text}" + (f"   +{more:,}" if more else ""))
-        return lines
-    for number, record in enumerate(records):
-        place = _place(record)
+        more = f"   +{count - len(places):,}" if count > len(places) else ""
+        return [title + told[0], f"      {text}{more}"] if text or more else [title + told[0]]
+    lines: list[str] = []
+    often = Counter(told)
+    most = sorted(firsts, key=lambda message: (-often[message], firsts[message]))
+    picked = list(range(count)) if limit is None else [firsts[message] for message in most[:limit]]
+    left = count
+    for number in picked:
+        record, again = records[number], 1 if limit is None else often[records[number]["message"]]
+        place = _place(record, short=limit is not None)
         text = record["message"] + (f"   {paint(place, 'dim')}" if place else "")
-        lines.append(title + text if number == 0 else f"      {text}")
-    if count > len(records):
-        lines[-1] += f"   +{count - len(records):,}"
+        text += f"   +{again - 1:,} like it" if again > 1 else ""
+        lines.append((title if not lines else "      ") + text)
+        left -= again
+    if left > 0:
+        lines[-1] += f"   +{left:,} more"
     return lines
 
 
@@ -138,19 +159,26 @@ def _noun(part: Part, records: list[dict[str, Any]]) -> str:
     return word if len(part.rows) == 1 else {"box": "boxes", "class": "classes"}.get(word, word + "s")
 
 
-def _place(record: dict[str, Any]) -> str:
-    """Where to look: the label file's line, the annotation's id, or the image."""
+def _place(record: dict[str, Any], *, short: bool) -> str:
+    """Where to look: the label file's line, the annotation's id, or the image; long names lose their middle."""
+    cut = _elide if short else str
     origin = record["origin"]
     if record["box_id"] is None and len(record["images"]) > 1:
-        images = record["images"]
+        images = [cut(name) for name in record["images"]]
         return " = ".join(images[:2]) + (f" (+{len(images) - 2})" if len(images) > 2 else "")
     if origin and origin["line"] is not None:
-        return f"{origin['file']}:{origin['line']}"
+        return f"{cut(origin['file'])}:{origin['line']}"
     if record["image"] is not None and origin and origin["id"] is not None:
-        return f"{record['image']} #{origin['id']}"
+        return f"{cut(record['image'])} #{origin['id']}"
     if origin and record["image"] is None:
-        return f"{origin['file']}" + (f" #{origin['id']}" if origin["id"] is not None else "")
-    return record["image"] or ""
+        return cut(origin["file"]) + (f" #{origin['id']}" if origin["id"] is not None else "")
+    return cut(record["image"] or "")
+
+
+def _elide(name: str) -> str:
+    if len(name) <= PLACE_WIDTH:
+        return name
+    return f"{name[: PLACE_WIDTH // 2]}…{name[-PLACE_WIDTH // 2 + 1 :]}"
 
 
 def _not_checked_lines(report: Report, paint: Any) -> list[str]:
@@ -213,4 +241,4 @@ def _painter(colour: bool) -> Callable[[str, str], str]:
 
 def _safe(line: str) -> str:
     """Control characters of hostile names as escapes; our own colours stay."""
-    return re.sub(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]|\x1b(?!\[\d*(?:;\d+)*m)", lambda m: f"\\x{ord(m[0]):02x}", line)
+    return re.sub(r"[\x00-\x1a\x1c-\x1f\x7f]|\x1b(?!\[\d*(?:;\d+)*m)", lambda m: f"\\x{ord(m[0]):02x}", line)

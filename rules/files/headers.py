@@ -22,7 +22,11 @@ _SUFFIXES = {
     **dict.fromkeys(("tif", "tiff", "dng"), ("TIFF",)),
     **dict.fromkeys(("bmp", "dib"), ("BMP", "DIB")),
     **dict.fromkeys(("heic", "heif"), ("HEIF",)),
-    **{"png": ("PNG",), "webp": ("WEBP",), "gif": ("GIF",), "avif": ("AVIF",), "jp2": ("JPEG2000",)},
+    "png": ("PNG",),
+    "webp": ("WEBP",),
+    "gif": ("GIF",),
+    "avif": ("AVIF",),
+    "jp2": ("JPEG2000",),
 }
 _SPOKEN = {"WEBP": "WebP", "JPEG2000": "JPEG 2000", "HEIF": "HEIC"}
 #: kinds that the trainer may read although Pillow alone does not
@@ -55,10 +59,10 @@ def _judged(scan: Scan) -> tuple[Table, Array]:
 def unreadable_image(scan: Scan) -> Table | None:
     """An image file whose header cannot be read.
 
-    Empty, cut off while copying, a web page saved as `.jpg`, or no image at all. A trainer drops the image with its
-    boxes, or stops in the middle of an epoch. Only the header is read here: the pixels behind it may still be
-    damaged. HEIC, AVIF, DNG and PFM files that the installed Pillow cannot read are warnings, as a trainer may
-    have a decoder for them.
+    Empty, cut off while copying, a web page saved as `.jpg`, or no image at all. A trainer drops the image
+    with its boxes, or stops in the middle of an epoch. Only the header is read here: the pixels behind it
+    may still be damaged. HEIC, AVIF, DNG and PFM files that the installed Pillow cannot read are warnings,
+    as a trainer may have a decoder for them.
 
     **Do:** copy the file again from where it came, otherwise delete it together with its record.
 
@@ -86,14 +90,15 @@ def unreadable_image(scan: Scan) -> Table | None:
 def wrong_extension(scan: Scan) -> Table | None:
     """An image file whose name states another format than its bytes.
 
-    Most often a WebP saved as `.jpg` by a browser. Many loaders go by the content and do not mind; tools that go by
-    the name (a JPEG decoder on a GPU, TensorFlow's `decode_jpeg`, an upload form) fail on it or refuse it. Upper
-    and lower case, `.jpg` and `.jpeg`, `.tif` and `.tiff` are all fine.
+    Most often a WebP saved as `.jpg` by a browser. Many loaders go by the content and do not mind; tools
+    that go by the name (a JPEG decoder on a GPU, TensorFlow's `decode_jpeg`, an upload form) fail on it or
+    refuse it. Upper and lower case, `.jpg` and `.jpeg`, `.tif` and `.tiff` are all fine.
 
     **Do:** rename the file and its record, or convert the file to what its name says.
 
     >>> import dsq
-    >>> data = dsq.build_dataset(images=["a.jpg"], headers={"a.jpg": {"format": "WEBP", "width": 9, "height": 9}})
+    >>> header = {"format": "WEBP", "width": 640, "height": 480}
+    >>> data = dsq.build_dataset(images=["a.jpg"], headers={"a.jpg": header})
     >>> dsq.audit(data, select=["wrong-extension"]).messages()
     ['WebP file named .jpg']
     """
@@ -125,15 +130,16 @@ def wrong_extension(scan: Scan) -> Table | None:
 def size_mismatch(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
     """A declared image size that is not the size of the file.
 
-    The image was resized after it was annotated, or the record is wrong. What matters is which size the boxes were
-    drawn on, so it is judged which of the two they stay inside of, give or take `tolerance` pixels (1: VOC's last
-    pixel counts as inside, and tools round). If they fit the declared size only, or neither, every box sits in the
-    wrong place on the file: an error. If they fit the file only, the declared size alone is wrong: a warning,
-    though a converter to YOLO would divide by it. Small boxes may fit both and then say nothing. A width and
-    height that are swapped on a picture with an EXIF turn are told by `exif-rotated`.
+    The image was resized after it was annotated, or the record is wrong. What matters is which size the
+    boxes were drawn on, so it is judged which of the two they stay inside of, give or take `tolerance`
+    pixels (1: VOC's last pixel counts as inside, and tools round). If they fit the declared size only, or
+    neither, every box sits in the wrong place on the file: an error. If they fit the file only, the
+    declared size alone is wrong: a warning, though a converter to YOLO would divide by it. Small boxes may
+    fit both and then say nothing. A width and height that are swapped on a picture with an EXIF turn are
+    told by `exif-rotated`.
 
-    **Do:** if the boxes fit the file, correct the declared size; otherwise scale the boxes, or bring back the
-    original image.
+    **Do:** if the boxes fit the file, correct the declared size; otherwise scale the boxes, or bring back
+    the original image.
 
     >>> import dsq
     >>> data = dsq.build_dataset(
@@ -186,8 +192,8 @@ def _extents(scan: Scan, rows: Array) -> Array:
 
 def _inside(extents: Array, sizes: Array, tolerance: float) -> Array:
     """(n,) whether extents stay inside of frames (n, 2) width, height."""
-    inside: Array = (extents[:, :2] >= -tolerance).all(1) & (extents[:, 2:] <= sizes + tolerance).all(1)
-    return inside
+    low, high = extents[:, :2] >= -tolerance, extents[:, 2:] <= sizes + tolerance
+    return np.asarray(low.all(1) & high.all(1))
 
 
 @rule(
@@ -198,12 +204,12 @@ def _inside(extents: Array, sizes: Array, tolerance: float) -> Array:
 def exif_rotated(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
     """An image that viewers turn or mirror because its EXIF data say so.
 
-    Some labelling tools and loaders turn such a picture (browsers, OpenCV's default), others do not (Pillow's
-    default): boxes drawn in one frame are wrong in the other. Which frame the boxes belong to is judged from their
-    bounds, give or take `tolerance` pixels (1, as VOC's last pixel counts as inside), then from the declared size,
-    image by image. Boxes that fit the turned frame only are a warning, since boxes here are taken to lie on the
-    stored pixels. All other such images are one note about the set: square and mirrored pictures, and YOLO
-    fractions, fit both frames and cannot be told apart.
+    Some labelling tools and loaders turn such a picture (browsers, OpenCV's default), others do not
+    (Pillow's default): boxes drawn in one frame are wrong in the other. Which frame the boxes belong to is
+    judged from their bounds, give or take `tolerance` pixels (1, as VOC's last pixel counts as inside),
+    then from the declared size, image by image. Boxes that fit the turned frame only are a warning, since
+    boxes here are taken to lie on the stored pixels. All other such images are one note about the set:
+    square and mirrored pictures, and YOLO fractions, fit both frames and cannot be told apart.
 
     **Do:** rewrite the pictures upright without the tag (`auto-orient`), and look at a few boxes after it.
 

@@ -24,10 +24,11 @@ _JUNK_SUFFIXES = (".cache", ".tmp", ".swp", ".swo", ".bak", "~")
 def missing_image(scan: Scan) -> Table | None:
     """A record whose image file is not there.
 
-    A trainer stops here, or it skips the image and its boxes. Images are looked for by their path, by the end of
-    their path, and by their stem with another extension, so a record that comes up here has no image at all.
-    Where not a single image is found, the set is an export without images or its images lie elsewhere: that is
-    one warning about the set. A YOLO label file without an image is told by `orphan-annotation`.
+    A trainer stops here, or it skips the image and its boxes. Images are looked for by their path, by the
+    end of their path, and by their stem with another extension, so a record that comes up here has no image
+    at all. Where not a single image is found, the set is an export without images or its images lie
+    elsewhere: that is one warning about the set. A YOLO label file without an image is told by
+    `orphan-annotation`.
 
     **Do:** copy the file into the dataset, point `--image-root` to its folder, or delete the record.
 
@@ -53,10 +54,10 @@ def missing_image(scan: Scan) -> Table | None:
 def orphan_image(scan: Scan) -> Table | None:
     """An image file that no record names.
 
-    In a COCO set an image that lies among the recorded ones without a record is never trained on. Elsewhere it is
-    an image file outside everything that the dataset takes in, told once for its folder: a warning where images
-    of the dataset lie in that folder too, otherwise a note (a demo picture, the plots of a training run, a split
-    that the configuration forgot). Folders of masks are left alone.
+    In a COCO set an image that lies among the recorded ones without a record is never trained on. Elsewhere
+    it is an image file outside everything that the dataset takes in, told once for its folder: a warning
+    where images of the dataset lie in that folder too, otherwise a note (a demo picture, the plots of a
+    training run, a split that the configuration forgot). Folders of masks are left alone.
 
     **Do:** annotate the image or record it as background; move what is no part of the dataset out of it.
 
@@ -65,7 +66,7 @@ def orphan_image(scan: Scan) -> Table | None:
     ...     images=["images/a.jpg"], files=[("images/a.jpg", 10, "image"), ("extra/b.jpg", 10, "image")]
     ... )
     >>> dsq.audit(data, select=["orphan-image"]).messages()
-    ['1 image file in extra belongs to nothing, such as extra/b.jpg']
+    ['1 image file in extra belongs to nothing: b.jpg']
     """
     images = scan.images
     parts = []
@@ -89,8 +90,7 @@ def _stray_folders(scan: Scan) -> Table | None:
     pictures = files[(files["role"] == "image").to_numpy()]
     if pictures.empty or images.empty:
         return None
-    taken = _keys(images["root"], images["member"])
-    stray = ~np.isin(_keys(pictures["root"], pictures["file"]), taken)
+    stray = ~_taken(pictures, images)
     if not stray.any():
         return None
     names = text_or_none(pictures["file"])[stray]
@@ -100,39 +100,40 @@ def _stray_folders(scan: Scan) -> Table | None:
     for folder, name in sorted(zip(folders, names, strict=True)):
         if not any(_MASKS.match(part) for part in folder.split("/")):
             found.setdefault(folder, []).append(name)
-    rows = [
-        {
-            "subject": folder or ".",
-            "file": held[0],
-            "value": len(held),
-            "severity": "warning" if folder in known else "info",
-            "message": f"{len(held):,} image {'file' if len(held) == 1 else 'files'} in "
-            f"{folder or 'the root'} {'belongs' if len(held) == 1 else 'belong'} to nothing, such as {held[0]}",
-        }
-        for folder, held in found.items()
-    ]
+    rows = []
+    for folder, held in found.items():
+        count, nouns = len(held), ("files", "belong") if len(held) > 1 else ("file", "belongs")
+        rows.append(
+            {
+                "subject": folder or ".",
+                "file": held[0],
+                "value": len(held),
+                "severity": "warning" if folder in known else "info",
+                "message": f"{count:,} image {nouns[0]} in {folder or 'the root'} {nouns[1]} to nothing: "
+                + held[0].rpartition("/")[2]
+                + (", …" if count > 1 else ""),
+            }
+        )
     return pd.DataFrame(rows) if rows else None
 
 
-def _keys(roots: pd.Series[Any], names: pd.Series[Any]) -> np.ndarray[Any, Any]:
-    """Root and name of each file that has a name as one hash."""
-    known = names.notna().to_numpy()
-    table = pd.DataFrame(
-        {
-            "root": pd.Categorical(roots[known]).astype(str),
-            "name": text_or_none(names)[known],
-        }
-    )
-    return np.asarray(pd.util.hash_pandas_object(table, index=False))
+def _taken(pictures: Table, images: Table) -> np.ndarray[Any, Any]:
+    """(pictures,) whether a row of `images` is this file of this root."""
+    taken = np.zeros(len(pictures), bool)
+    roots, owners = text_or_none(pictures["root"]), text_or_none(images["root"])
+    for root in set(roots):
+        rows = np.flatnonzero(roots == root)
+        taken[rows] = pictures["file"].iloc[rows].isin(images["member"][owners == root]).to_numpy()
+    return taken
 
 
 @rule(Severity.INFO, message="{what}", needs=("files",))
 def junk_file(scan: Scan) -> Table | None:
     """Leftovers of systems and tools among the files.
 
-    `.DS_Store`, `Thumbs.db`, `__MACOSX/`, `._photo.jpg`, editors' backups, a trainer's stale `labels.cache`: they
-    do no harm here, but a `._photo.jpg` looks like an image to many loaders and stops them, and a stale cache
-    makes a trainer use labels that are gone.
+    `.DS_Store`, `Thumbs.db`, `__MACOSX/`, `._photo.jpg`, editors' backups, a trainer's stale
+    `labels.cache`: they do no harm here, but a `._photo.jpg` looks like an image to many loaders and stops
+    them, and a stale cache makes a trainer use labels that are gone.
 
     **Do:** delete them before the dataset is shared.
 
@@ -174,10 +175,10 @@ def _junk_kind(name: str) -> str:
 def label_beside_image(scan: Scan) -> Table | None:
     """A YOLO label file beside its image below a folder called `images`.
 
-    Ultralytics finds the label of an image by replacing the last `/images/` of its path with `/labels/`; only
-    where the path has no `images` does it look beside the image. A label file that lies beside its image below
-    `images/` is therefore never opened, and the image is trained on as background, without a message
-    (ultralytics issue 21224).
+    Ultralytics finds the label of an image by replacing the last `/images/` of its path with `/labels/`;
+    only where the path has no `images` does it look beside the image. A label file that lies beside its
+    image below `images/` is therefore never opened, and the image is trained on as background, without a
+    message (ultralytics issue 21224).
 
     **Do:** move the label files to a `labels` folder of the same structure.
 

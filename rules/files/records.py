@@ -13,7 +13,7 @@ from dsq.scan import Scan, Table
 
 
 def problems_of(scan: Scan, kind: str) -> Table | None:
-    """Rows of `problems` of one kind as findings: image_id where the file speaks of one image, file, place, what."""
+    """Rows of `problems` of one kind as findings, with the image that their file speaks of."""
     rows = scan.problems[(scan.problems["kind"] == kind).to_numpy()]
     if rows.empty:
         return None
@@ -48,12 +48,13 @@ def images_of(scan: Scan, files: np.ndarray[Any, Any]) -> Any:
 def malformed_record(scan: Scan) -> Table | None:
     """A record or an annotation file that cannot be read, in whole or in part.
 
-    What cannot be read is not in the dataset: its objects are missing from this audit, and every trainer deals with
-    it in its own way. Ultralytics drops the *whole image* for one bad row; others stop, or skip the record without
-    a word. Reading goes on behind a bad record, so all of them are listed at once, with file and place.
+    What cannot be read is not in the dataset: its objects are missing from this audit, and every trainer
+    deals with it in its own way. Ultralytics drops the *whole image* for one bad row; others stop, or skip
+    the record without a word. Reading goes on behind a bad record, so all of them are listed at once, with
+    file and place.
 
-    **Do:** correct the record at the place named, or delete it. If all files show the same fault, the format was
-    read wrongly: `--format` forces another one.
+    **Do:** correct the record at the place named, or delete it. If all files show the same fault, the
+    format was read wrongly: `--format` forces another one.
 
     >>> import dsq
     >>> data = dsq.build_dataset(
@@ -70,9 +71,9 @@ def malformed_record(scan: Scan) -> Table | None:
 def duplicate_id(scan: Scan) -> Table | None:
     """An id that stands for two records of one file.
 
-    COCO ids are keys. A loader puts them into a dictionary and the last record wins: the other box, image or
-    category is gone, and annotations change their class or their image without a message. Ids are compared
-    within one file only; the splits of a Roboflow export each start again, which is fine.
+    COCO ids are keys. A loader puts them into a dictionary and the last record wins: the other box, image
+    or category is gone, and annotations change their class or their image without a message. Ids are
+    compared within one file only; the splits of a Roboflow export each start again, which is fine.
 
     **Do:** number the records anew. Where a category id is defined twice, decide which name its boxes mean.
 
@@ -90,29 +91,29 @@ def duplicate_id(scan: Scan) -> Table | None:
 def path_outside_dataset(scan: Scan) -> Table | None:
     """A file name that leads out of the dataset.
 
-    `../../x.jpg`, `/home/me/x.jpg` or a link that leaves the folder: on another machine the file does not exist,
-    or it is another one; in a zip from a stranger it is an attack. Such a file is never opened.
+    `../../x.jpg`, `/home/me/x.jpg` or a link that leaves the folder: on another machine the file does not
+    exist, or it is another one; in a zip from a stranger it is an attack. Such a file is never opened.
 
     **Do:** write paths relative to the dataset's root and put the file there.
 
     >>> import dsq
     >>> data = dsq.build_dataset(
-    ...     problems=[("path-outside-dataset", "a.json", "image id 7", "file_name ../../x.jpg leads out of the root")]
+    ...     problems=[("path-outside-dataset", "a.json", "image id 7", "../../x.jpg leads out of the set")]
     ... )
     >>> dsq.audit(data, select=["path-outside-dataset"]).messages()
-    ['file_name ../../x.jpg leads out of the root']
+    ['../../x.jpg leads out of the set']
     """
     return problems_of(scan, "path-outside-dataset")
 
 
-@rule(Severity.WARNING, message="label file without its image: {count:,} {noun} lost")
+@rule(Severity.WARNING, message="label file without its image: {lost}")
 def orphan_annotation(scan: Scan) -> Table | None:
     """An annotation of an image that does not exist.
 
     In COCO an `image_id` that no image has: the reference is broken and some loaders stop with a `KeyError`
-    (error). In YOLO a label file without an image of its name: the trainer never opens it and its labels are lost
-    (warning). Often the image was renamed, sits in another split or was deleted on purpose, so look for it first.
-    Where not one image is here the set is a label-only export, and that is said once.
+    (error). In YOLO a label file without an image of its name: the trainer never opens it and its labels
+    are lost (warning). Often the image was renamed, sits in another split or was deleted on purpose, so
+    look for it first. Where not one image is here the set is a label-only export, and that is said once.
 
     **Do:** bring the image back (or give `--image-root DIR`), otherwise delete the annotation.
 
@@ -145,20 +146,26 @@ def orphan_annotation(scan: Scan) -> Table | None:
         found = pd.DataFrame(
             {
                 "image_id": images["image_id"].to_numpy(),
-                "count": counts,
-                "noun": np.where(counts == 1, "box", "boxes"),
+                "lost": [_lost(count) for count in counts.tolist()],
                 "value": counts,
             }
         )
     return found if stated is None else pd.concat([stated, found], ignore_index=True)
 
 
+def _lost(boxes: int) -> str:
+    if not boxes:
+        return "it is empty"
+    return "1 box lost" if boxes == 1 else f"{boxes:,} boxes lost"
+
+
 @rule(Severity.ERROR, message="{records} records name this file, with {count:,} {noun} between them")
 def duplicate_image_record(scan: Scan) -> Table | None:
     """Two image records for one file.
 
-    A trainer takes them for two images, and each shows only its own boxes: the objects of the other record are
-    taught to be background. Records of one file in different splits are told by `same-source-in-two-splits`.
+    A trainer takes them for two images, and each shows only its own boxes: the objects of the other record
+    are taught to be background. Records of one file in different splits are told by
+    `same-source-in-two-splits`.
 
     **Do:** join the records: keep one and move the annotations of the others to it.
 
@@ -194,10 +201,10 @@ def duplicate_image_record(scan: Scan) -> Table | None:
 def annotation_id_zero(scan: Scan) -> Table | None:
     """A COCO annotation with the id 0.
 
-    pycocotools notes a match by writing the annotation's id into a table where 0 means "no match". A detection
-    that finds the object with id 0 is therefore counted as a false positive, and the object as missed: mAP comes
-    out too low, most visibly on small validation sets and rare classes. The source: cocoapi issue 507,
-    torchvision issue 1530.
+    pycocotools notes a match by writing the annotation's id into a table where 0 means "no match". A
+    detection that finds the object with id 0 is therefore counted as a false positive, and the object as
+    missed: mAP comes out too low, most visibly on small validation sets and rare classes. The source:
+    cocoapi issue 507, torchvision issue 1530.
 
     **Do:** number annotations from 1.
 
@@ -218,26 +225,24 @@ def annotation_id_zero(scan: Scan) -> Table | None:
 @rule(
     Severity.WARNING,
     confidence="medium",
-    message="{value:.0%} of the boxes carry a confidence, {low:.2f} to {high:.2f}: predictions, not annotations?",
+    message="{value:.0%} of the boxes have a confidence, {low:.2f} to {high:.2f}: predictions, not labels?",
 )
 def predictions_as_labels(scan: Scan) -> Table | None:
     """Predictions that are used as ground truth.
 
-    A sixth YOLO column or a COCO `score` is what a detector writes with its boxes. A model that is trained or
-    evaluated on them learns the other model's mistakes and is praised for repeating them, and Ultralytics drops
-    every image with a six-column row. Scores that are all the same number (a tool that writes 1.0 everywhere)
-    are left alone.
+    A sixth YOLO column or a COCO `score` is what a detector writes with its boxes. A model that is trained
+    or evaluated on them learns the other model's mistakes and is praised for repeating them, and
+    Ultralytics drops every image with a six-column row. Scores that are all the same number (a tool that
+    writes 1.0 everywhere) are left alone.
 
     **Do:** if the boxes were never looked at by a person, don't call them labels. If they were, remove the
     confidence column.
 
     >>> import dsq
-    >>> boxes = [
-    ...     {"file": "a.jpg", "category": "cat", "x": 5 * n, "y": 5, "width": 20, "height": 20, "score": n / 10}
-    ...     for n in (7, 9)
-    ... ]
-    >>> dsq.audit(dsq.build_dataset(boxes), select=["predictions-as-labels"]).messages()
-    ['100% of the boxes carry a confidence, 0.70 to 0.90: predictions, not annotations?']
+    >>> box = {"file": "a.jpg", "category": "cat", "x": 5, "y": 5, "width": 20, "height": 20}
+    >>> data = dsq.build_dataset([{**box, "score": 0.7}, {**box, "score": 0.9}])
+    >>> dsq.audit(data, select=["predictions-as-labels"]).messages()
+    ['100% of the boxes have a confidence, 0.70 to 0.90: predictions, not labels?']
     """
     score = scan.boxes["score"].to_numpy()
     known = score[np.isfinite(score)]
@@ -252,9 +257,9 @@ def predictions_as_labels(scan: Scan) -> Table | None:
 def class_list_disagreement(scan: Scan) -> Table | None:
     """Two class lists of one dataset that do not say the same.
 
-    A YOLO label holds a number, and the list gives it its name. Where `data.yaml`, `classes.txt` or `obj.names`
-    differ in names or order, one of them turns every cat into a dog. Label Studio and labelImg both write lists in
-    an order of their own (LS issue 3324).
+    A YOLO label holds a number, and the list gives it its name. Where `data.yaml`, `classes.txt` or
+    `obj.names` differ in names or order, one of them turns every cat into a dog. Label Studio and labelImg
+    both write lists in an order of their own (LS issue 3324).
 
     **Do:** look at a few boxes, keep the list that fits, delete the other or make it equal.
 
@@ -282,14 +287,14 @@ def difference(used: ClassList, other: ClassList) -> str:
     first = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), None)
     if first is None:
         more, fewer = b[len(a) :], a[len(b) :]
-        return f"{_some(more)} more than {used.file}" if more else f"{_some(fewer)} fewer than {used.file}"
+        return _some(more, f"more than {used.file}") if more else _some(fewer, f"fewer than {used.file}")
     where = f"id {first} is {b[first]} here, {a[first]} there"
     if sorted(a) == sorted(b):
         return f"the names of {used.file} in another order: {where}"
     return f"not the names of {used.file}: {where}"
 
 
-def _some(names: tuple[str, ...]) -> str:
-    """A count with the first names: "2 names (bus, van)"."""
+def _some(names: tuple[str, ...], what: str) -> str:
+    """A count and the first names: "2 names more than data.yaml: bus, van"."""
     noun = "name" if len(names) == 1 else "names"
-    return f"{len(names):,} {noun} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+    return f"{len(names):,} {noun} {what}: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"

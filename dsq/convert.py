@@ -1,0 +1,138 @@
+"""Write a dataset in a format: annotations by the format's writer, then the images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from dsq.errors import ConfigError, WriteError
+from dsq.formats import FORMATS, load_format, read
+from dsq.formats.layout import WriteOptions
+from dsq.losses import Losses
+from dsq.model import Dataset
+from dsq.pixels import apply_pixel_ops
+from dsq.source import open_source
+from dsq.target import IMAGE_MODES, CountingTarget, Target, open_target
+
+Progress = Callable[[str, int, int], None]
+WRITABLE = tuple(name for name in FORMATS if name != "images")
+
+
+def export(
+    dataset: Dataset,
+    dst: str | os.PathLike[str],
+    *,
+    to: str | None = None,
+    images: str = "copy",
+    overwrite: bool = False,
+    strict: bool = False,
+    difficult: str = "keep",
+    task: str = "detect",
+    style: str | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Losses:
+    """Write `dataset` to a folder, or to a zip where `dst` ends in `.zip`; complete or not at all.
+
+    to: voc, coco or yolo (default: the format it was read from). images: copy, hardlink, symlink or none.
+    strict: refuse (WriteError) when anything would be lost. difficult: keep or drop boxes marked difficult.
+    task: detect or segment (YOLO rows of polygons). style: "alwaysai" for Annotations/ + JPEGImages/ at the root.
+    dry_run: write nothing, return the losses.
+    """
+    to = to or dataset.about.format
+    if to not in WRITABLE:
+        raise ConfigError(f"nothing is written as {to!r}.", hint=f"Choose --to {', '.join(WRITABLE)}.")
+    for name, value, choices in (
+        ("images", images, IMAGE_MODES),
+        ("difficult", difficult, ("keep", "drop")),
+        ("task", task, ("detect", "segment")),
+        ("style", style, (None, "alwaysai")),
+    ):
+        if value not in choices:
+            raise ConfigError(f"{name} is {value!r};", hint=f"it takes {', '.join(map(str, choices))}.")
+    losses = Losses()
+    losses.add("problems-left-out", len(dataset.problems))
+    if difficult == "drop":
+        marked = dataset.boxes["difficult"].fillna(False).to_numpy(bool)
+        losses.add("difficult-dropped", marked.sum())
+        dataset = dataset.replace(boxes=dataset.boxes[~marked].reset_index(drop=True))
+    options = WriteOptions(task=task, style=style, progress=progress)
+    target = CountingTarget(os.fspath(dst)) if dry_run else open_target(dst, overwrite=overwrite)
+    with target:
+        names = load_format(to).write(dataset, target, options, losses)
+        if strict and losses:
+            raise WriteError(
+                f"something would be lost: {losses}.", where=str(dst), hint="Leave --strict out to accept it."
+            )
+        if images != "none":
+            _put_images(dataset, names, target, images, losses, progress)
+    return losses
+
+
+def _put_images(
+    dataset: Dataset, names: list[str], target: Target, mode: str, losses: Losses, progress: Progress | None
+) -> None:
+    """Copy or link every image file to its name in the target."""
+    table = dataset.images
+    found = table["member"].notna().to_numpy()
+    losses.add("images-missing", (~found).sum() if found.any() else 0)
+    roots = table["root"].astype(object).to_numpy()
+    members, ops = table["member"].to_numpy(), table["pixel_ops"].to_numpy()
+    done = 0
+    for root in dict.fromkeys(roots[found]):
+        with open_source(root) as source:
+            for row in np.flatnonzero(found & (roots == root)).tolist():
+                if names[row] not in target.names:  # two records of one file
+                    if isinstance(ops[row], str):
+                        target.write(
+                            names[row], apply_pixel_ops(source.read(members[row], follow=True), ops[row])
+                        )
+                    else:
+                        target.add(names[row], source, members[row], mode)
+                done += 1
+                if progress is not None and done % 100 == 0:
+                    progress("writing images", done, int(found.sum()))
+
+
+def convert(
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    *,
+    to: str,
+    format: str | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+    voc_offset: str | int = "auto",
+    no_label_file: str = "unlabelled",
+    images: str = "copy",
+    overwrite: bool = False,
+    strict: bool = False,
+    difficult: str = "keep",
+    task: str = "detect",
+    style: str | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Losses:
+    """Read `src` and write it as `to`: the options of `read` and of `export`."""
+    dataset = read(
+        src,
+        format=format,
+        image_root=image_root,
+        voc_offset=voc_offset,
+        no_label_file=no_label_file,
+        progress=progress,
+    )
+    return export(
+        dataset,
+        dst,
+        to=to,
+        images=images,
+        overwrite=overwrite,
+        strict=strict,
+        difficult=difficult,
+        task=task,
+        style=style,
+        dry_run=dry_run,
+        progress=progress,
+    )

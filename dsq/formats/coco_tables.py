@@ -1,0 +1,336 @@
+"""COCO documents as the tables of one dataset: classes united by name, ids made unique, boxes put to images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dsq.formats.coco_document import Document
+from dsq.formats.coco_files import Matched, Problem
+from dsq.formats.coco_values import STAND_IN, place_of
+from dsq.formats.layout import Request, split_of_path
+from dsq.model import BOXES, CATEGORIES, IMAGES, Table, make_table
+
+Array: TypeAlias = NDArray[Any]
+
+#: ids beyond it leave no room for those that are made
+LARGEST = 1 << 62
+
+
+@dataclass
+class Classes:
+    """The categories of all documents; lookup: for each document, (its category ids, sorted, and their rows)."""
+
+    names: list[str] = field(default_factory=list)
+    above: list[str | None] = field(default_factory=list)
+    source_ids: list[int] = field(default_factory=list)
+    extras: list[bytes | None] = field(default_factory=list)
+    declared: list[bool] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    lookup: list[tuple[Array, Array]] = field(default_factory=list)
+
+    def add(self, number: int, name: str, above: str | None, extras: bytes | None, declared: bool) -> int:
+        """A new row; its position."""
+        for column, value in (
+            (self.names, name), (self.above, above), (self.source_ids, number), (self.extras, extras),
+            (self.declared, declared),
+        ):  # fmt: skip
+            column.append(value)  # type: ignore[arg-type]
+        return len(self.names) - 1
+
+    def table(self) -> Table:
+        """The categories table."""
+        return make_table(
+            CATEGORIES, len(self.names),
+            category_id=self.ids, name=self.names, supercategory=self.above, declared=self.declared,
+            source_id=integers(self.source_ids), extras=self.extras,
+        )  # fmt: skip
+
+
+def integers(values: Any) -> Any:
+    """An Int column; numbers that only stand in for an id are NA."""
+    data = np.asarray(values, np.int64)
+    mask = data <= STAND_IN
+    return pd.arrays.IntegerArray(np.where(mask, 0, data) if mask.any() else data, mask)
+
+
+def unite_classes(documents: Sequence[Document]) -> Classes:
+    """Categories united by name over the documents; ids kept where they are free, else made after the largest.
+
+    Within one document two categories of one name stay two. An id that boxes use but no list declares becomes a
+    category of its own, named by the id.
+    """
+    classes = Classes()
+    by_name: dict[str, list[int]] = {}
+    unknown: dict[str, int] = {}
+    for document in documents:
+        rows: dict[int, int] = {}
+        mine: set[int] = set()
+        for category in document.categories:
+            same = [row for row in by_name.get(category.name, []) if row not in mine]
+            exact = [row for row in same if classes.source_ids[row] == category.id]
+            row = (exact or same or [-1])[0]
+            if row < 0:
+                row = classes.add(category.id, category.name, category.supercategory, category.extras, True)
+                by_name.setdefault(category.name, []).append(row)
+            mine.add(row)
+            rows.setdefault(category.id, row)
+        for number in np.unique(document.boxes["category_id"]).tolist():
+            if number in rows:
+                continue
+            name = document.class_texts.get(number, str(number))
+            declared = by_name.get(name, []) if number in document.class_texts else []
+            if not declared and name not in unknown:
+                unknown[name] = classes.add(number, name, None, None, False)
+            rows[number] = declared[0] if declared else unknown[name]
+        keys = np.array(sorted(rows), np.int64)
+        classes.lookup.append((keys, np.array([rows[key] for key in keys.tolist()], np.int64)))
+    used: set[int] = set()
+    for number in classes.source_ids:
+        keep = STAND_IN < number < LARGEST and number not in used
+        classes.ids.append(number if keep else STAND_IN)
+        used.add(classes.ids[-1])
+    following = max(used - {STAND_IN}, default=0) + 1
+    for row, number in enumerate(classes.ids):
+        if number == STAND_IN:
+            classes.ids[row], following = max(following, 1), max(following, 1) + 1
+    return classes
+
+
+def build_tables(
+    request: Request,
+    documents: Sequence[Document],
+    matched: Sequence[Matched],
+    classes: Classes,
+    problems: list[Problem],
+) -> tuple[Table, Table]:
+    """The tables of images and of boxes; what cannot be put in them is added to `problems`."""
+    recorded = [name for match in matched for name in match.member]
+    others = unrecorded(request, recorded)
+    ids = unique_ids([document.images["id"] for document in documents], len(others))
+    states: list[Array] = []
+    parts: dict[str, list[Array]] = {name: [] for name in ("row", "category", *_BOX_COLUMNS, "document")}
+    first = 0
+    for place, document in enumerate(documents):
+        problems += _repeated(document)
+        row, found = _rows_of(document.images["id"], document.boxes["image_id"])
+        problems += _orphans(document, ~found)
+        boxes = document.boxes
+        if not found.all():
+            row, boxes = row[found], {key: values[found] for key, values in boxes.items()}
+        states.append(_label_states(document, row))
+        parts["row"].append(row + first)
+        keys, rows = classes.lookup[place]
+        parts["category"].append(rows[np.searchsorted(keys, boxes["category_id"])])
+        parts["document"].append(np.full(len(row), place, np.int16))
+        for name in _BOX_COLUMNS:
+            parts[name].append(boxes[name])
+        first += len(document.images["id"])
+    names = [document.name for document in documents]
+    images = _images_table(request, documents, matched, others, ids, np.concatenate(states), problems)
+    joined = {name: values[0] if len(values) == 1 else np.concatenate(values) for name, values in parts.items()}
+    del parts
+    stated = joined["id"]
+    places = np.where(stated > STAND_IN, stated, joined["index"])
+    boxes_table = make_table(
+        BOXES, len(stated),
+        box_id=unique_ids([stated], 0),
+        image_id=ids[joined["row"]],
+        category_id=np.array(classes.ids, np.int64)[joined["category"]],
+        x=joined["box"][:, 0].copy(), y=joined["box"][:, 1].copy(),
+        width=joined["box"][:, 2].copy(), height=joined["box"][:, 3].copy(),
+        crowd=joined["crowd"], area=joined["area"], score=joined["score"],
+        segmentation=joined["segmentation"], keypoints=joined["keypoints"], extras=joined["extras"],
+        origin_file=pd.Categorical.from_codes(joined["document"], categories=pd.Index(names, dtype=object)),
+        origin_place=places, source_id=integers(stated),
+    )  # fmt: skip
+    return images, boxes_table
+
+
+_BOX_COLUMNS = ("id", "box", "area", "crowd", "segmentation", "keypoints", "score", "extras", "index")
+
+
+def unique_ids(parts: Sequence[Array], more: int) -> Array:
+    """One id a row: those given where all are usable and none occurs twice, else from 1; then `more` made ones."""
+    stated = np.concatenate(parts) if parts else np.empty(0, np.int64)
+    ordered = np.sort(stated)
+    usable = not len(ordered) or (ordered[0] > STAND_IN and ordered[-1] < LARGEST)
+    if usable and not (ordered[1:] == ordered[:-1]).any():
+        following = max(int(ordered[-1]) if len(ordered) else 0, 0) + 1
+        return np.concatenate([stated, np.arange(following, following + more)])
+    return np.arange(1, len(stated) + more + 1)
+
+
+def _rows_of(keys: Array, wanted: Array) -> tuple[Array, Array]:
+    """(first row whose key is the wanted one, whether there is any)."""
+    if not len(keys):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    place = np.minimum(np.searchsorted(ordered, wanted), len(keys) - 1)
+    return order[place], ordered[place] == wanted
+
+
+def _repeated(document: Document) -> list[Problem]:
+    """Ids that occur twice in one document."""
+    problems: list[Problem] = []
+    ids = document.boxes["id"]
+    values, counts = _repeats(ids)
+    for number, count in zip(values.tolist(), counts.tolist(), strict=True):
+        what = f"id {number} is used by {count} annotations; all boxes are kept, under ids of their own"
+        problems.append(("duplicate-id", document.name, f"annotation id {number}", what))
+    ids = document.images["id"]
+    for number in _repeats(ids)[0].tolist():
+        names = document.images["name"][ids == number].tolist()
+        what = f"id {number} is used by {' and '.join(names[:4])}; its boxes are taken for {names[0]}"
+        problems.append(("duplicate-id", document.name, f"image id {number}", what))
+    return problems
+
+
+def _repeats(ids: Array) -> tuple[Array, Array]:
+    ordered = np.sort(ids)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return ordered[:0], ordered[:0]
+    values, counts = np.unique(ids, return_counts=True)
+    return values[counts > 1], counts[counts > 1]
+
+
+def _orphans(document: Document, lost: Array) -> list[Problem]:
+    rows = np.flatnonzero(lost)
+    columns = (document.boxes[name][rows].tolist() for name in ("id", "image_id", "index"))
+    return [
+        ("orphan-annotation", document.name, place_of("annotation", number, index),
+         f"its image_id {image if image > STAND_IN else 'is no number and'} belongs to no image record; "
+         "the box was left out")
+        for number, image, index in zip(*columns, strict=True)
+    ]  # fmt: skip
+
+
+def _label_states(document: Document, rows: Array) -> Array:
+    """0 labelled, 1 background, 2 unlabelled for each image record; rows: the image of each box."""
+    ids = document.images["id"]
+    states = np.full(len(ids), 2 if document.task == "image records only" else 1, np.int8)
+    if document.nameless:
+        states[np.isin(ids, document.nameless)] = 2
+    states[rows] = 0
+    if document.lost:
+        lost, found = _rows_of(ids, np.array(document.lost, np.int64))
+        states[lost[found]] = 0
+    return states
+
+
+def unrecorded(request: Request, recorded: Sequence[str | None]) -> list[str]:
+    """Image files that no record names, in the folders where recorded images lie, sorted."""
+    known = {name for name in recorded if name is not None}
+    if not known:
+        return []
+    folders = {name.rpartition("/")[0] for name in known}
+    return sorted(name for name in request.images.places if name not in known and name.rpartition("/")[0] in folders)
+
+
+def _images_table(
+    request: Request,
+    documents: Sequence[Document],
+    matched: Sequence[Matched],
+    others: list[str],
+    ids: Array,
+    states: Array,
+    problems: list[Problem],
+) -> Table:
+    places = request.images.places
+    file = [name for match in matched for name in match.file] + others
+    member: list[str | None] = [name for match in matched for name in match.member]
+    splits = _splits(documents, matched, problems)
+    by_folder: dict[str, set[str | None]] = {}
+    for name, split in zip(member, splits, strict=True):
+        if name is not None and others:
+            by_folder.setdefault(name.rpartition("/")[0], set()).add(split)
+    for name in others:
+        around = by_folder[name.rpartition("/")[0]]
+        splits.append(next(iter(around)) if len(around) == 1 else split_of_path(name))
+    member += others
+    found = [places[name] if name is not None else None for name in member]
+    count, more = len(file), len(others)
+    made = np.full(more, STAND_IN)
+    nothing = np.zeros(more, np.int64)
+    width, height = (
+        np.concatenate([*(document.images[side] for document in documents), nothing]) for side in ("width", "height")
+    )
+    _fill_sizes(request, member, width, height)
+    origin = np.repeat(np.arange(len(documents)), [len(match.file) for match in matched])
+    index = np.concatenate([document.images["index"] for document in documents])
+    stated = np.concatenate([document.images["id"] for document in documents])
+    where = np.concatenate([np.where(stated > STAND_IN, stated, index), np.full(more, -1)])
+    extras = [blob for pair in zip(documents, matched, strict=True) for blob in _with_names(*pair)]
+    return make_table(
+        IMAGES, count,
+        image_id=ids, file=file,
+        root=pd.Categorical([place.root if place else None for place in found]),
+        member=[place.member if place else None for place in found],
+        width=pd.arrays.IntegerArray(width, width == 0), height=pd.arrays.IntegerArray(height, height == 0),
+        split=pd.Categorical(splits),
+        label_state=pd.Categorical.from_codes(
+            np.concatenate([states, np.full(more, 2, np.int8)]), ["labelled", "background", "unlabelled"]
+        ),
+        source=request.dataset_name,
+        extras=extras + [None] * more,
+        origin_file=pd.Categorical.from_codes(
+            np.concatenate([origin, np.full(more, -1)]).astype(np.int16),
+            pd.Index([document.name for document in documents], dtype=object),
+        ),
+        origin_place=where, source_id=integers(np.concatenate([stated, made])),
+    )  # fmt: skip
+
+
+def _splits(documents: Sequence[Document], matched: Sequence[Matched], problems: list[Problem]) -> list[str | None]:
+    """The split of each record: of its file's name or folder, else of its image's folder."""
+    splits: list[str | None] = []
+    seen: dict[str, tuple[str | None, str]] = {}
+    for document, match in zip(documents, matched, strict=True):
+        if document.split is not None or not any("/" in name for name in match.file):
+            own: list[str | None] = [document.split] * len(match.file)
+        else:
+            folders = [name.rpartition("/")[0] for name in match.file]
+            known = {folder: split_of_path(f"{folder}/") for folder in set(folders)}
+            own = [known[folder] for folder in folders]
+        if len(documents) > 1:
+            numbers = document.images["id"].tolist()
+            for row, (name, split) in enumerate(zip(match.member, own, strict=True)):
+                if name is None:
+                    continue
+                before, by = seen.setdefault(name, (split, document.name))
+                if before != split:
+                    place = place_of("image", numbers[row], int(document.images["index"][row]))
+                    what = f"{name} is in {before or 'no split'} by {by} and in {split or 'no split'} by this file"
+                    problems.append(("image-in-two-splits", document.name, place, what))
+        splits += own
+    return splits
+
+
+def _fill_sizes(request: Request, member: Sequence[str | None], width: Array, height: Array) -> None:
+    """Take sizes that no record states from the headers of the images."""
+    rows = [row for row in np.flatnonzero((width == 0) | (height == 0)).tolist() if member[row] is not None]
+    headers = request.image_headers([name for row in rows if (name := member[row]) is not None]) if rows else []
+    for row, header in zip(rows, headers, strict=True):
+        width[row] = width[row] or header.width
+        height[row] = height[row] or header.height
+
+
+def _with_names(document: Document, match: Matched) -> list[bytes | None]:
+    """Extras of the image records; where the file is not called as the record says, its file_name is in there."""
+    packed: list[bytes | None] = []
+    for blob, stated, file in zip(
+        document.images["extras"].tolist(), document.images["name"].tolist(), match.file, strict=True
+    ):
+        if stated != file and (blob is None or b'"file_name":' not in blob):
+            name = b'{"file_name":' + msgspec.json.encode(stated)
+            packed.append(name + (b"}" if blob is None else b"," + blob[1:]))
+        else:
+            packed.append(blob)
+    return packed

@@ -1,0 +1,147 @@
+"""The annotation files of a Pascal VOC set in columns, and which pixel they count from."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dsq.errors import ReadError
+from dsq.formats.layout import Request
+from dsq.formats.voc_layout import Problem
+from dsq.formats.voc_tree import Refused
+from dsq.formats.voc_xml import Record, XmlReader
+from dsq.model import Notice
+
+MOST = 64 << 20  # bytes of one XML
+
+
+@dataclass
+class Files:
+    """What the XML files say, in columns: a row a file that could be read, then a row an object."""
+
+    reader: XmlReader = field(default_factory=XmlReader)
+    names: list[str] = field(default_factory=list)
+    stated: list[str] = field(default_factory=list)
+    width: array[int] = field(default_factory=lambda: array("q"))
+    height: array[int] = field(default_factory=lambda: array("q"))
+    extras: list[bytes] = field(default_factory=list)
+    offset: array[int] = field(default_factory=lambda: array("b"))  # -1: no stamp
+    objects: array[int] = field(default_factory=lambda: array("q"))  # -1: the file is unreadable
+    kept: array[int] = field(default_factory=lambda: array("q"))
+    coords: array[float] = field(default_factory=lambda: array("d"))
+    looks: array[int] = field(default_factory=lambda: array("i"))
+    numbers: array[int] = field(default_factory=lambda: array("i"))
+    polygons: dict[int, list[list[float]]] = field(default_factory=dict)
+    rotated: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    foreign: list[tuple[str, Refused]] = field(default_factory=list)
+
+    def add(self, name: str, record: Record) -> None:
+        """Take one file's record."""
+        first = len(self.looks)
+        self.names.append(name)
+        self.stated.append(record.filename)
+        self.width.append(record.width)
+        self.height.append(record.height)
+        self.extras.append(record.extras)
+        self.offset.append(-1 if record.offset is None else record.offset)
+        self.objects.append(record.objects)
+        self.kept.append(len(record.looks))
+        self.coords.extend(record.coords)
+        self.looks.extend(record.looks)
+        self.numbers.extend(record.numbers or range(1, len(record.looks) + 1))
+        for row, rings in (record.polygons or {}).items():
+            self.polygons[first + row] = rings
+        self.rotated += record.rotated
+        self.problems += [("malformed-record", name, place, what) for place, what in record.faults]
+
+    def add_unreadable(self, name: str) -> None:
+        """Take a file whose content was refused: its image is one that nothing is known about."""
+        self.add(name, Record("", 0, 0, b"", [], [], objects=-1))
+
+
+def read_files(request: Request, xmls: list[str]) -> Files:
+    files = Files()
+    parse = files.reader.parse
+    for row, (name, data) in enumerate(zip(xmls, request.source.read_many(xmls, limit=MOST), strict=True)):
+        try:
+            if isinstance(data, ReadError):
+                raise Refused("", data.what)
+            files.add(name, parse(data))
+        except Refused as refused:
+            if refused.foreign:
+                files.foreign.append((name, refused))
+                continue
+            if request.focus is not None:
+                where = f"{name}: {refused.place}" if refused.place else name
+                hint = "Correct it there, or name the folder that holds it to read the others."
+                raise ReadError(f"{refused.what}.", where=where, hint=hint) from refused
+            files.problems.append(("malformed-record", name, refused.place, refused.what))
+            files.add_unreadable(name)
+        if request.progress and row % 500 == 0:
+            request.progress("reading annotations", row, len(xmls))
+    return files
+
+
+def infer_offset(corners: Any, sides: Any) -> tuple[int, bool, str]:
+    """The smallest coordinate of a set, 0 or 1, whether that is sure, and why.
+
+    corners: (n, 4) xmin ymin xmax ymax as written. sides: (n, 2) declared width and height, 0 where unknown.
+    """
+    low, high = corners[:, :2], corners[:, 2:]
+    count = len(corners)
+    if not count:
+        return 1, True, "no boxes"
+    zeros = int(((low >= 0) & (low < 1)).any(axis=1).sum())
+    ones = int((low == 1).any(axis=1).sum())
+    ends = int(((high == sides) & (sides > 0)).any(axis=1).sum())
+    short = int(((high == sides - 1) & (sides > 0)).any(axis=1).sum())
+    if zeros:
+        why = f"{zeros:,} of {count:,} boxes begin below 1"
+        if zeros * 1000 < count and ones > 10 * zeros:
+            return (
+                0,
+                False,
+                f"{why}, although {ones:,} begin at exactly 1: a few slips in a 1-based set look so",
+            )
+        if not ends and short > max(2, zeros // 10):
+            return (
+                0,
+                False,
+                f"{why}; {short:,} end at the side minus 1 and none at the side: perhaps inclusive",
+            )
+        return 0, True, why
+    if ones and ends and bool((corners == np.floor(corners)).all()):
+        return 1, True, f"{ones:,} boxes begin at 1, {ends:,} end at the image's side, all in whole pixels"
+    lowest = f"none of {count:,} boxes begins at 0 (the smallest coordinate is {low.min():g})"
+    return 1, False, f"{lowest} and nothing else tells"
+
+
+def find_offsets(
+    request: Request, files: Files, corners: Any, owner: Any
+) -> tuple[Any, int, str, list[Notice]]:
+    """The offset of each file, that of the set, why, and notices."""
+    stamps = np.frombuffer(files.offset, np.int8).astype(np.int64) if files.offset else np.zeros(0, np.int64)
+    if request.voc_offset is not None:
+        return np.full_like(stamps, request.voc_offset), request.voc_offset, "--voc-offset says so", []
+    bare = stamps < 0
+    if len(stamps) and not bare.any():
+        taken, why = int(np.bincount(stamps).argmax()), "our stamp in the files says so"
+        sure = True
+        if (stamps != taken).any():
+            sure, why = (
+                False,
+                f"{int((stamps == taken).sum()):,} of {len(stamps):,} stamps say so; each file's own holds",
+            )
+    else:
+        mine = bare[owner]
+        sides = np.column_stack([files.width, files.height]).astype(float).reshape(-1, 2)[owner[mine]]
+        taken, sure, why = infer_offset(corners[mine], sides)
+    notices = []
+    if not sure:
+        other = f"--voc-offset {1 - taken} reads it the other way"
+        notices = [Notice("voc-offset", f"coordinates were taken as {taken}-based: {why}; {other}")]
+    return np.where(bare, taken, stamps), taken, why, notices

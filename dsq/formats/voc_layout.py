@@ -1,0 +1,305 @@
+"""Which image a Pascal VOC XML speaks of, which images have none, and what ImageSets and labelmap.txt say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from dsq.formats.layout import ImageIndex, split_of, split_of_path, stem
+from dsq.source import is_image
+
+Problem = tuple[str, str, str, str]
+
+_LAYOUT_WORD = re.compile(
+    r"(?:^|[-_. ])"
+    r"(?:annotations?|annots?|anns?|xmls?|labels?|jpegimages|images?|imgs?|pictures?|photos?)"
+    r"(?=$|[-_. ])",
+    re.IGNORECASE,
+)
+_MASKS = re.compile(r"segmentation(?:class|object)\w*|(?:instance_?)?masks?", re.IGNORECASE)
+_LIST = re.compile(
+    r"(?P<base>.*?)(?:^|/)ImageSets(?:/(?P<task>Main|Layout|Segmentation|Action))?/(?P<name>[^/]+)\.txt",
+    re.IGNORECASE,
+)
+_TASKS = ("main", "", "layout", "segmentation", "action")
+_OF_A_CLASS = re.compile(r".+_(?:trainval|train|val|test)", re.IGNORECASE)
+_SIGN = re.compile(r"\s+[-+]?[01]$")
+_IMAGE_FOLDERS = {"annotations": "images", "annots": "images", "Annotations": "JPEGImages"}
+
+
+def place_of(folder: str) -> str:
+    """A folder's path without the words that say XML or images: equal for the two folders of one set.
+
+    "VOC2007/Annotations" -> "VOC2007"; "train/images", "annotations/train" and "train_xml" -> "train".
+    """
+    parts = (_LAYOUT_WORD.sub("", part).strip("-_. ") for part in folder.split("/"))
+    return "/".join(part for part in parts if part)
+
+
+def folder_of(name: str) -> str:
+    """The folder part of a posix name, "" for the root."""
+    return name.rpartition("/")[0]
+
+
+class Pairs(NamedTuple):
+    """Which image belongs to which XML.
+
+    images: that of each XML, None where it was not found. differing: (xml, stated, taken) where the stated
+    file name is another's. loose: images that no XML speaks of. masks: image files that are no photographs.
+    """
+
+    images: list[str | None]
+    differing: list[tuple[str, str, str]]
+    loose: list[str]
+    masks: list[str]
+
+
+@dataclass
+class Pairing:
+    """Finds the image of each XML among the files of an index."""
+
+    index: ImageIndex
+    home: str  # the root of the source that holds the XML files
+    folders: dict[str, dict[str, str]] = field(default_factory=dict)  # folder -> stem -> image
+    twins: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    masks: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        names = self.index.places
+        folders = {folder_of(name) for name in names}
+        masked = {folder for folder in folders if any(_MASKS.fullmatch(part) for part in folder.split("/"))}
+        if masked == folders:
+            masked = set()
+        for name in names:
+            folder, _, base = name.rpartition("/")
+            if folder in masked:
+                self.masks.append(name)
+                continue
+            head, dot, _ = base.rpartition(".")
+            key = head if dot and head else base
+            held = self.folders.setdefault(folder, {})
+            if held.setdefault(key, name) != name:
+                self.twins.setdefault((folder, key), [held[key]]).append(name)
+
+    def near(self, folder: str) -> list[str]:
+        """Folders of images that belong to a folder of XML files: itself, then those in the same place."""
+        place = place_of(folder)
+        found = [other for other in self._places.get(place, []) if other != folder]
+        return [folder, *found] if folder in self.folders else found
+
+    @cached_property
+    def _places(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for folder in sorted(self.folders):
+            found.setdefault(place_of(folder), []).append(folder)
+        return found
+
+    @cached_property
+    def _anywhere(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for held in self.folders.values():
+            for key, name in held.items():
+                found.setdefault(key.lower(), []).append(name)
+        return found
+
+    def pair(self, xmls: Sequence[str], stated: Sequence[str]) -> Pairs:
+        """Pair by stem; a stated name wins where it is an image of its own that one XML alone speaks for."""
+        images: list[str | None] = [None] * len(xmls)
+        near: dict[str, list[dict[str, str]]] = {}
+        claimed: set[tuple[str, str]] = set()
+        rivals: dict[int, str] = {}
+        for row, xml in enumerate(xmls):
+            folder, _, base = xml.rpartition("/")
+            key = base[:-4]
+            if folder not in near:
+                near[folder] = [self.folders[name] for name in self.near(folder)]
+            claimed.add((folder, key))
+            held = near[folder]
+            found = next((group[key] for group in held if key in group), None)
+            images[row] = found
+            name = stated[row]
+            if not name or found == name or (found and found.endswith("/" + name)):
+                continue
+            name = name.replace("\\", "/").rpartition("/")[2]
+            other = self._exactly(name, folder, held)
+            if other is not None and other != found:
+                if stem(other) == key:
+                    images[row] = other
+                else:
+                    rivals[row] = other
+        wanted = Counter(rivals.values())
+        differing = []
+        for row, other in rivals.items():
+            free = (folder_of(xmls[row]), stem(other)) not in claimed and wanted[other] == 1
+            if images[row] is None or free:
+                images[row] = other
+            differing.append((xmls[row], stated[row], images[row] or ""))
+        taken = {(place_of(folder), key) for folder, key in claimed}
+        for row, image in enumerate(images):
+            if image is None:
+                images[row] = self._elsewhere(xmls[row], stated[row], taken)
+        loose = self._loose({image for image in images if image is not None}, {place_of(f) for f in near})
+        return Pairs(images, differing, loose, self.masks)
+
+    def _exactly(self, name: str, folder: str, held: Iterable[dict[str, str]]) -> str | None:
+        """The image of exactly this name, suffix included, beside those of a folder of XML files."""
+        key = stem(name)
+        for group, place in zip(held, self.near(folder), strict=True):
+            candidates = self.twins.get((place, key)) or ([group[key]] if key in group else [])
+            for candidate in candidates:
+                if candidate.rpartition("/")[2] == name:
+                    return candidate
+        return None
+
+    def _elsewhere(self, xml: str, stated: str, taken: set[tuple[str, str]]) -> str | None:
+        """The one image of a stem in any folder that neither has its own XML nor lies in another split."""
+        base = xml.rpartition("/")[2][:-4]
+        names = [base, unquote(base), stated.replace("\\", "/").rpartition("/")[2]]
+        for name in dict.fromkeys(stem(name) if is_image(name) else name for name in names if name):
+            found = [
+                image
+                for image in self._anywhere.get(name.lower(), ())
+                if self._fits(image, xml) and (place_of(folder_of(image)), stem(image)) not in taken
+            ]
+            if len(found) == 1:
+                return found[0]
+        return None
+
+    def _fits(self, image: str, xml: str) -> bool:
+        if self.index.places[image].root != self.home:
+            return True
+        mine, other = split_of_path(xml), split_of_path(image)
+        return mine is None or other is None or mine == other
+
+    def _loose(self, paired: set[str], places: set[str]) -> list[str]:
+        """Images without XML in folders of the dataset; pictures above its folders are none of it."""
+        homes = {folder_of(name) for name in paired}
+        found = []
+        for folder, held in self.folders.items():
+            above = folder not in homes and any(home.startswith(folder + "/") or not folder for home in homes)
+            word = place_of(folder.rpartition("/")[2])
+            if above and (word or not folder) and place_of(folder) not in (places - {""}):
+                continue
+            found += [name for name in held.values() if name not in paired]
+            for (place, _), names in self.twins.items():
+                found += [name for name in names[1:] if place == folder and name not in paired]
+        return found
+
+    def missing(self, xml: str, stated: str, unique: bool) -> str:
+        """The name that the image of an XML would have: as stated, in the folder where its images lie."""
+        folder, _, base = xml.rpartition("/")
+        name = stated.replace("\\", "/").rpartition("/")[2]
+        if not name or (not unique and stem(name) != base[:-4]):
+            name = base[:-4] + (name[len(stem(name)) :] if is_image(name) else ".jpg")
+        if not is_image(name):
+            name += ".jpg"
+        near = self.near(folder)
+        if near:
+            return f"{near[0]}/{name}".lstrip("/")
+        parts = [_IMAGE_FOLDERS.get(part, part) for part in folder.split("/") if part]
+        return "/".join([*parts, name])
+
+
+class SplitList(NamedTuple):
+    """One list of ImageSets. base: the folder that holds ImageSets. entries: (line number, stem)."""
+
+    file: str
+    base: str
+    split: str
+    entries: list[tuple[int, str]]
+
+
+def find_lists(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Files of ImageSets that name splits, and those that are left aside (a class each, or another task)."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        match = _LIST.fullmatch(name)
+        if match:
+            groups.setdefault(match["base"], {}).setdefault((match["task"] or "").lower(), []).append(name)
+    used: list[str] = []
+    every: list[str] = []
+    for tasks in groups.values():
+        every += [name for files in tasks.values() for name in files]
+        plain = [[n for n in tasks.get(task, []) if not _OF_A_CLASS.fullmatch(stem(n))] for task in _TASKS]
+        used += next((files for files in plain if files), [])
+    return sorted(used), sorted(set(every) - set(used))
+
+
+def parse_list(file: str, text: str) -> SplitList:
+    """A list with a stem a line; what a second column says is left out."""
+    match = _LIST.fullmatch(file)
+    name = match["name"] if match else stem(file)
+    entries = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return SplitList(file, match["base"] if match else "", split_of(name) or name, entries)
+
+
+def assign_splits(
+    lists: Sequence[SplitList], members: Sequence[str]
+) -> tuple[list[str | None], list[Problem], list[tuple[str, list[str]]]]:
+    """The split of each member (path of its XML, else of its image), problems, and (list, entries unknown).
+
+    train, val and test come first; trainval and other lists speak for what these leave out. An image in two
+    of the three keeps the first and is a problem.
+    """
+    splits: list[str | None] = [None] * len(members)
+    problems: list[Problem] = []
+    unknown: list[tuple[str, list[str]]] = []
+    first: dict[int, SplitList] = {}
+    known: dict[str, dict[str, list[int]]] = {}
+    ranks = {"train": 0, "val": 1, "test": 2, "trainval": 3}
+    for each in sorted(lists, key=lambda each: (ranks.get(each.split, 4), each.file)):
+        if each.base not in known:
+            known[each.base] = _by_stem(each.base, members)
+        held = known[each.base]
+        absent = []
+        for number, entry in each.entries:
+            rows = _find(held, entry)
+            if not rows:
+                absent.append(entry)
+            for row in rows:
+                if splits[row] is None:
+                    splits[row] = each.split
+                    first[row] = each
+                elif splits[row] != each.split and ranks.get(each.split, 4) < 3:
+                    what = f"{entry} is listed in {first[row].file} too; it was taken as {splits[row]}"
+                    problems.append(("image-in-two-splits", each.file, f"line {number}", what))
+        if absent:
+            unknown.append((each.file, absent))
+    return splits, problems, unknown
+
+
+def _by_stem(base: str, members: Sequence[str]) -> dict[str, list[int]]:
+    """Rows below `base` by stem, and by their path below the folder of their kind ("sub/a")."""
+    found: dict[str, list[int]] = {}
+    prefix = base + "/" if base else ""
+    for row, name in enumerate(members):
+        if name.startswith(prefix):
+            path = name[len(prefix) : name.rfind(".")]
+            found.setdefault(path.rpartition("/")[2], []).append(row)
+            below = path.partition("/")[2]
+            if "/" in below:
+                found.setdefault(below, []).append(row)
+    return found
+
+
+def _find(held: dict[str, list[int]], entry: str) -> list[int]:
+    if entry in held:
+        return held[entry]
+    bare = _SIGN.sub("", entry)
+    path = bare[: -len(bare) + bare.rfind(".")] if is_image(bare) else bare
+    for name in (bare, path, path.replace("\\", "/").rpartition("/")[2]):
+        if name in held:
+            return held[name]
+    return []
+
+
+def parse_labelmap(text: str) -> list[str]:
+    """The class names of a labelmap.txt, `label:color:parts:actions` a line, in its order, each once."""
+    lines = (line.strip() for line in text.splitlines())
+    names = (line.partition(":")[0].strip() for line in lines if line and not line.startswith("#"))
+    return list(dict.fromkeys(name for name in names if name))

@@ -1,0 +1,367 @@
+"""YOLO: a text file of rows beside each image, or in `labels/` where the image is in `images/`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dsq.errors import ReadError
+from dsq.formats import Match
+from dsq.formats.layout import Request, decode_text
+from dsq.formats.yolo_config import (
+    MOST_CONFIG,
+    Config,
+    Problem,
+    is_class_list,
+    is_config,
+    is_prose,
+    parse_names,
+    read_class_lists,
+    read_configs,
+)
+from dsq.formats.yolo_pairs import Labels, Paired, in_labels, pair_labels
+from dsq.formats.yolo_rows import BOX, POLYGON, Rows, is_row, quote, shape_boxes, take_rows
+from dsq.formats.yolo_splits import Splits, Tree, assign_splits, find_file
+from dsq.headers import Header
+from dsq.model import (
+    BOXES,
+    CATEGORIES,
+    HEADERS,
+    IMAGES,
+    PROBLEMS,
+    About,
+    ClassList,
+    Dataset,
+    Notice,
+    Table,
+    make_table,
+)
+
+Array = NDArray[Any]
+
+MOST_CONFIGS = 20  # configs that are compared by what they find
+MOST_BARE = 10_000  # classes that a bare `nc` brings at most
+SAMPLE = 24  # text files that a sniff looks into
+
+
+def sniff(request: Request) -> Match | None:
+    """YOLO where text files hold label rows, or a data.yaml or obj.data says so."""
+    if request.focus is not None and is_config(request.focus):
+        return Match(1.0, f"{request.focus} was named")
+    texts = [name for name in request.with_suffix(".txt") if not (is_prose(name) or is_class_list(name))]
+    within = [name for name in texts if in_labels(name)]
+    pool = within or texts
+    looked = [pool[i] for i in np.unique(np.linspace(0, len(pool) - 1, SAMPLE).astype(int))] if pool else []
+    rows = blank = 0
+    for head in _heads(request, looked):
+        lines = [line for line in head.splitlines() if line.strip()][:2]
+        rows += bool(lines) and all(map(is_row, lines))
+        blank += not lines
+    configs = _find_configs(request)[0]
+    named = [configs[0].file] if configs else [name for name in request.names if is_class_list(name)][:1]
+    where = " in labels/" if within else ""
+    if rows:
+        share = rows / (len(looked) - blank)
+        why = f"{len(pool):,} text files{where} ({rows} of {len(looked)} looked at hold label rows)"
+        sure = (0.9 if named else 0.8) if share > 0.5 or within else 0.4
+        return Match(sure, ", ".join([*named, why]))
+    if any(config.splits for config in configs) and (request.images.places or texts):
+        return Match(0.5, f"{named[0]} names splits")
+    if blank and (within or named) and request.images.places:
+        return Match(0.4, ", ".join([*named, f"{len(pool):,} empty text files{where}"]))
+    return None
+
+
+def _heads(request: Request, names: Sequence[str]) -> list[str]:
+    heads = []
+    for name in names:
+        try:
+            heads.append(decode_text(request.source.head(name, 4096)))
+        except ReadError:
+            continue
+    return heads
+
+
+def read(request: Request) -> Dataset:
+    """Read a YOLO dataset; see `dsq.read`. A category's id is the class id of the rows."""
+    configs, problems = _find_configs(request)
+    lists, more = read_class_lists(request.source)
+    notices: list[Notice] = []
+    if request.beside is not None:
+        around, others = read_class_lists(request.beside)
+        lists, more = lists + around, more + others
+        archive = request.source.root.replace("\\", "/").rpartition("/")[2]
+        beside = f"; {configs[0].file} lies beside it" if configs else ""
+        text = f"{archive}, the only zip in the folder, was read{beside}."
+        notices.append(Notice("archive-inside", text))
+    keypoints = next((config.keypoints for config in configs if config.keypoints), None)
+    paired = pair_labels(request, keypoints)
+    config, splits = _choose(request, Tree(paired.files), configs, paired.loose, notices)
+    class_lists = _order_lists(request, config, configs, lists, splits)
+    if config is not None:
+        notices += config.notices
+        problems += config.problems
+    notices += splits.notices + paired.notices
+    roles = _roles(paired, configs, class_lists, splits, notices)
+    problems += more + splits.problems + paired.problems + _tell_bad(paired) + request.refusals()
+    images, headers = _image_tables(request, paired, splits)
+    boxes = _box_table(paired, images, keypoints, notices)
+    names = config.names if config is not None else {}
+    if not names and class_lists:
+        names = dict(enumerate(class_lists[0].names))
+    return Dataset(
+        images=images,
+        boxes=boxes,
+        categories=_category_table(boxes, names, config, notices),
+        problems=_problem_table(problems),
+        files=request.inventory(roles),
+        about=About(
+            format="yolo",
+            root=request.source.root,
+            why=(_summary(paired),),
+            notices=tuple(notices),
+            class_lists=tuple(class_lists),
+            documents={config.file: config.raw} if config is not None else {},
+            listed=request.listed,
+            no_label_file=request.no_label_file,
+        ),
+        headers=headers,
+    )
+
+
+def _find_configs(request: Request) -> tuple[list[Config], list[Problem]]:
+    """The configs of the source and of the folder around it, those nearest to the root first."""
+    configs, problems = read_configs(request.source)
+    if request.beside is not None:
+        around, more = read_configs(request.beside)
+        configs, problems = configs + around, problems + more
+    if request.focus is not None and is_config(request.focus):
+        configs = [config for config in configs if config.file == request.focus]
+        problems = [problem for problem in problems if problem[1] == request.focus]
+    usual = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "obj.data")
+    for config in configs:
+        base = config.file.rpartition("/")[2].lower()
+        config.rank = usual.index(base) if base in usual else len(usual)
+    return sorted(configs, key=lambda config: (config.file.count("/"), config.rank, config.file)), problems
+
+
+def _choose(
+    request: Request, tree: Tree, configs: list[Config], loose: Sequence[str], notices: list[Notice]
+) -> tuple[Config | None, Splits]:
+    """The config to go by, which is the one whose splits hold images, and the splits."""
+    if not configs:
+        return None, assign_splits(request, tree, None, loose)
+    results = [assign_splits(request, tree, config, loose) for config in configs[:MOST_CONFIGS]]
+    scores = [(splits.found, bool(config.names)) for config, splits in zip(configs, results, strict=False)]
+    best = scores.index(max(scores))
+    config, splits = configs[best], results[best]
+    if len(configs) > 1:
+        others = [each for each in configs if each is not config]
+        if all(score < scores[best] for i, score in enumerate(scores) if i != best):
+            why = f"{splits.found} of the {len(config.splits)} places it names hold images"
+        else:
+            why = "of those that fit alike it is nearest to the root, then most usual in name"
+        named = ", ".join(other.file for other in others[:5])
+        differ = [other.file for other in others if other.names and other.names != config.names]
+        text = f"{config.file} was taken, not {named}: {why}"
+        if differ:
+            text += f"; the classes of {differ[0]} are others"
+        notices.append(Notice("two-configs", f"{text}.", config.file))
+    return config, splits
+
+
+def _order_lists(
+    request: Request, config: Config | None, configs: list[Config], lists: list[ClassList], splits: Splits
+) -> list[ClassList]:
+    """Every list of class names once, the one to use first."""
+    ordered: list[ClassList] = []
+    if config is not None and config.names_file:
+        name, tried = find_file(request, config, config.names_file)
+        if name is not None:
+            text = decode_text(request.source.read(name, MOST_CONFIG))
+            ordered.append(ClassList(name, tuple(parse_names(text))))
+        if name is None or len(tried) > 1:
+            taken = f"{name} was taken" if name is not None else "no such file was found"
+            shown = ", ".join(tried if name is None else tried[:-1])
+            text = f"names: {config.names_file} is not there, {taken} (tried {shown})."
+            splits.notice("path-resolved", text, config.file)
+    for each in sorted(configs, key=lambda each: each is not config):
+        if each.names:
+            most = max(each.names)
+            ids = range(most + 1) if most < 2 * len(each.names) + MOST_BARE else sorted(each.names)
+            ordered.append(ClassList(each.file, tuple(each.names.get(index, "") for index in ids)))
+    if config is not None and config.names:
+        ordered.sort(key=lambda one: one.file != config.file)
+    return list({one.file: one for one in [*ordered, *lists] if one.names}.values())
+
+
+def _roles(
+    paired: Paired, configs: list[Config], class_lists: list[ClassList], splits: Splits, notices: list[Notice]
+) -> dict[str, str]:
+    """The part that each known file plays; lists of images that were not used are told."""
+    roles = dict.fromkeys(paired.labels.files, "annotation")
+    roles |= dict.fromkeys(paired.loose, "other")
+    at = {name: i for i, name in enumerate(paired.labels.files)}
+    listings = [name for name in paired.loose if paired.labels.listing[at[name]]]
+    used = [*(config.file for config in configs), *(one.file for one in class_lists), *splits.lists]
+    roles |= dict.fromkeys([*listings, *used], "config")
+    skipped = [name for name in listings if name not in splits.lists]
+    if skipped:
+        shown = ", ".join(skipped[:12]) + (", …" if len(skipped) > 12 else "")
+        some = "list images and were" if len(skipped) != 1 else "lists images and was"
+        notices.append(Notice("list-skipped", f"{shown} {some} not used to tell splits."))
+    return roles
+
+
+def _tell_bad(paired: Paired) -> list[Problem]:
+    """Problems of the label files that belong to images."""
+    labels, used = paired.labels, set(paired.label.tolist())
+    problems: list[Problem] = [
+        ("malformed-record", labels.files[bad.file], f"line {bad.line}", bad.what)
+        for bad in labels.bad
+        if bad.file in used
+    ]
+    for at, error in labels.unread.items():
+        if at in used:
+            kind = "path-outside-dataset" if "leaves the dataset" in error.what else "malformed-record"
+            problems.append((kind, labels.files[at], "", f"{error.what} The image has no boxes."))
+    return problems
+
+
+def _image_tables(request: Request, paired: Paired, splits: Splits) -> tuple[Table, Table]:
+    """The images and what their headers say."""
+    count = len(paired.files)
+    ids = np.arange(1, count + 1)
+    there = np.flatnonzero(paired.present)
+    members = [paired.files[i] for i in there.tolist()]
+    headers = request.image_headers(members)
+    facts = {name: [getattr(header, name) for header in headers] for name in Header._fields}
+    head = make_table(HEADERS, len(headers), image_id=ids[there], **facts)
+    readable = ((head["error"] == "") & (head["width"] > 0) & (head["height"] > 0)).to_numpy()
+    sized = there[readable]
+    width, height = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    width[sized], height[sized] = head["width"].to_numpy()[readable], head["height"].to_numpy()[readable]
+    places = [request.images.places[name] for name in members]
+    roots = list(dict.fromkeys(place.root for place in places))
+    codes, found = np.full(count, -1), np.full(count, None, object)
+    codes[there] = [roots.index(place.root) for place in places]
+    found[there] = [place.member for place in places]
+    none = 0 if request.no_label_file == "background" else 2
+    state = np.full(count, none)
+    with_label = np.flatnonzero(paired.label >= 0)
+    state[with_label] = np.where(paired.labels.blank[paired.label[with_label]], 0, 1)
+    unknown = width == 0
+    table = make_table(
+        IMAGES,
+        count,
+        image_id=ids,
+        file=paired.files,
+        root=_coded(codes, roots),
+        member=found,
+        width=pd.arrays.IntegerArray(width, unknown),
+        height=pd.arrays.IntegerArray(height, unknown.copy()),
+        unit=_coded(unknown.astype(np.int8), ["px", "relative"]),
+        split=pd.Categorical(splits.split),
+        label_state=_coded(state, ["background", "labelled", "unlabelled"]),
+        source=request.dataset_name,
+        origin_file=_coded(paired.label, paired.labels.files),
+    )
+    return table, head
+
+
+def _box_table(
+    paired: Paired, images: Table, keypoints: tuple[int, int] | None, notices: list[Notice]
+) -> Table:
+    """The boxes of every image, in the order of images and lines."""
+    labels, found = paired.labels, paired.labels.rows
+    image_row = np.flatnonzero(paired.label >= 0)
+    image_row = image_row[np.argsort(paired.label[image_row], kind="stable")]
+    uses = np.bincount(paired.label[image_row], minlength=len(labels.files))
+    first_use = np.cumsum(uses) - uses
+    repeats = uses[found.file]
+    row = np.repeat(np.arange(len(found.file)), repeats)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    image = image_row[first_use[found.file[row]] + nth]
+    order = np.argsort(image, kind="stable")
+    rows, image = take_rows(found, row[order]), image[order]
+    _tell_rows(labels, rows, notices)
+    width = images["width"].to_numpy(float, na_value=1.0)[image]
+    height = images["height"].to_numpy(float, na_value=1.0)[image]
+    return make_table(
+        BOXES,
+        len(image),
+        box_id=np.arange(1, len(image) + 1),
+        image_id=images["image_id"].to_numpy()[image],
+        category_id=rows.values[rows.start].astype(np.int64),
+        origin_file=_coded(rows.file, labels.files),
+        origin_place=rows.line,
+        **shape_boxes(rows, width, height, keypoints[1] if keypoints else 3),
+    )
+
+
+def _tell_rows(labels: Labels, rows: Rows, notices: list[Notice]) -> None:
+    """Notices of rows that can be read in two ways, or that the trainer reads otherwise."""
+    four = np.flatnonzero((rows.kind == POLYGON) & (rows.columns == 9))
+    if len(four):
+        where = f"{labels.files[rows.file[four[0]]]} line {rows.line[four[0]]}"
+        text = f"{len(four):,} rows of 9 columns are polygons of 4 points or rotated boxes ({where})"
+        text += "; they were read as polygons, with their extents as boxes."
+        notices.append(Notice("ambiguous-rows", text))
+    mixed = np.intersect1d(rows.file[rows.kind == BOX], rows.file[rows.kind == POLYGON])
+    if len(mixed):
+        text = f"{len(mixed):,} label files mix boxes and polygons ({labels.files[mixed[0]]})"
+        text += "; the trainer takes every row of such a file for a polygon."
+        notices.append(Notice("mixed-rows", text))
+    odd = np.intersect1d(np.flatnonzero(labels.separated), rows.file)
+    if len(odd):
+        text = f"{len(odd):,} label files have commas or semicolons in their rows ({labels.files[odd[0]]})"
+        notices.append(Notice("odd-separators", f"{text}; the trainer cannot read them."))
+
+
+def _category_table(
+    boxes: Table, names: dict[int, str], config: Config | None, notices: list[Notice]
+) -> Table:
+    """Classes that are named or used, by id."""
+    used = np.unique(boxes["category_id"].to_numpy()).tolist()
+    nc = config.nc if config is not None else None
+    bare = range(min(nc or 0, MOST_BARE)) if not names else ()
+    ids = sorted({*names, *used, *bare})
+    if not names:
+        shown = ", ".join(map(str, ids[:8])) + (", …" if len(ids) > 8 else "")
+        text = f"no file names the classes; their ids stand for them{f' ({shown})' if ids else ''}."
+        notices.append(Notice("class-names-unknown", text))
+        declared = [nc is None or index < nc for index in ids]
+    else:
+        declared = [index in names for index in ids]
+    twice = sorted({name for name, count in Counter(names.values()).items() if count > 1})
+    if twice:
+        text = f"{', '.join(map(quote, twice[:5]))}: more than one class has this name; each keeps its id."
+        notices.append(Notice("duplicate-class-name", text))
+    return make_table(
+        CATEGORIES,
+        len(ids),
+        category_id=ids,
+        name=[names.get(index, str(index)) for index in ids],
+        declared=declared,
+        source_id=ids,
+    )
+
+
+def _problem_table(problems: Sequence[Problem]) -> Table:
+    columns = list(zip(*problems, strict=True)) or [()] * 4
+    return make_table(PROBLEMS, len(problems), **dict(zip(PROBLEMS, columns, strict=True)))
+
+
+def _coded(codes: Array, values: Any) -> Any:
+    """A categorical column; code -1 is NA."""
+    return pd.Categorical.from_codes(codes, categories=values)
+
+
+def _summary(paired: Paired) -> str:
+    present, labels = int(paired.present.sum()), len(set(paired.label.tolist()) - {-1})
+    return f"{labels:,} label files, {present:,} images"

@@ -1,0 +1,235 @@
+"""Which text file labels which image, and what the text files say."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsq.errors import ReadError
+from dsq.formats.layout import Request, decode_text, split_of_path, stem
+from dsq.formats.yolo_config import Problem, is_class_list, is_prose
+from dsq.formats.yolo_rows import Bad, Rows, is_row, join_rows, parse_labels
+from dsq.model import Notice
+
+Array = NDArray[Any]
+
+MOST_LABELS = 256 << 20  # bytes of one label file
+BATCH = 4096  # label files that are parsed at once
+_LAYOUT_WORDS = frozenset(("labels", "label", "images", "image", "imgs", "img", "annotations", "txt"))
+
+
+@dataclass
+class Labels:
+    """Text files and what stands in them: an entry a file; `rows.file` is a position in `files`."""
+
+    files: list[str]
+    rows: Rows
+    bad: list[Bad]
+    blank: Array
+    listing: Array
+    separated: Array
+    unread: dict[int, ReadError]
+
+    def counts(self) -> tuple[Array, Array]:
+        """Good and bad rows of each file."""
+        bad = np.bincount([one.file for one in self.bad], minlength=len(self.files))
+        return np.bincount(self.rows.file, minlength=len(self.files)), bad.astype(np.int64)
+
+
+@dataclass
+class Paired:
+    """Images, sorted by name, those that only a label file speaks of among them.
+
+    label (images,): position in `labels.files`, -1 for none. present (images,): the image is there.
+    loose: text files that are no labels.
+    """
+
+    files: list[str]
+    label: Array
+    present: Array
+    labels: Labels
+    loose: list[str]
+    notices: list[Notice] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def pair_labels(request: Request, keypoints: tuple[int, int] | None) -> Paired:
+    """Find and read the label file of every image.
+
+    Where the trainer looks first (the last `/images/` of the path becomes `/labels/`), then beside the image,
+    then the one text file of that stem anywhere. A label file without an image gets one that is not present.
+    """
+    texts = set(_candidates(request))
+    images = sorted(request.images.places)
+    found: list[str | None] = []
+    for image in images:
+        beside = f"{image[: len(image) - len(image.rpartition('/')[2])]}{stem(image)}.txt"
+        found.append(next((path for path in (label_path(image), beside) if path in texts), None))
+    by_stem = _match_stems(images, found, texts)
+    labels = read_labels(request, sorted(texts), keypoints)
+    position = {name: i for i, name in enumerate(labels.files)}
+    good, bad = labels.counts()
+    claimed: dict[int, str] = {}
+    for i, path in enumerate(found):
+        if path is None:
+            continue
+        at = position[path]
+        guess = i in by_stem and not (good[at] or labels.blank[at] or in_labels(path))
+        if labels.listing[at] or guess:
+            found[i] = None
+            by_stem.discard(i)
+        else:
+            claimed.setdefault(at, images[i])
+    paired = Paired([], np.empty(0, np.int64), np.empty(0, bool), labels, [])
+    extra = _orphans(paired, labels, images, claimed, good, bad)
+    names = images + list(extra)
+    spots = [position[path] if path is not None else -1 for path in found] + list(extra.values())
+    order = sorted(range(len(names)), key=names.__getitem__)
+    paired.files = [names[i] for i in order]
+    paired.label = np.array(spots, np.int64)[order]
+    paired.present = np.arange(len(names))[order] < len(images)
+    if by_stem:
+        first = min(by_stem)
+        text = f"{len(by_stem):,} label files lie where the trainer does not look; they were found by name"
+        paired.notices.append(Notice("label-by-stem", f"{text} ({images[first]}: {found[first]})."))
+    shared = Counter(path for path in found if path is not None)
+    twice = [path for path, count in shared.items() if count > 1]
+    if twice:
+        text = f"{len(twice):,} label files serve several images of one stem ({twice[0]})"
+        paired.notices.append(Notice("shared-label-file", f"{text}; each image got the boxes."))
+    return paired
+
+
+def label_path(image: str) -> str:
+    """Where the trainer looks for the labels of an image."""
+    head, images, tail = f"/{image}".rpartition("/images/")
+    base = f"{head}/labels/{tail}"[1:] if images else image
+    return f"{base[: len(base) - len(base.rpartition('/')[2])]}{stem(base)}.txt"
+
+
+def image_path(label: str) -> str:
+    """The image that a label file without one speaks of: the other way round, as a JPEG."""
+    head, labels, tail = f"/{label}".rpartition("/labels/")
+    base = f"{head}/images/{tail}"[1:] if labels else label
+    return posixpath.splitext(base)[0] + ".jpg"
+
+
+def in_labels(name: str) -> bool:
+    """Whether a file lies in a folder called labels, or below one."""
+    return "/labels/" in f"/{name.lower()}"
+
+
+def _candidates(request: Request) -> Iterable[str]:
+    """Text files that may be labels; those called as prose or class lists are only if they begin with a row."""
+    for name in request.with_suffix(".txt"):
+        if is_prose(name) or is_class_list(name):
+            try:
+                lines = decode_text(request.source.head(name, 4096)).splitlines()
+            except ReadError:
+                continue
+            if not lines or not is_row(lines[0]):
+                continue
+        yield name
+
+
+def _match_stems(images: Sequence[str], found: list[str | None], texts: set[str]) -> set[int]:
+    """Fill `found` for images without a label file by name alone; the positions that were filled."""
+    without = [i for i, path in enumerate(found) if path is None]
+    free = texts.difference(path for path in found if path is not None) if without else set()
+    if not free:
+        return set()
+    by_stem: dict[str, list[str]] = {}
+    for name in sorted(free):
+        by_stem.setdefault(stem(name).lower(), []).append(name)
+    claims: dict[str, list[int]] = {}
+    for i in without:
+        path = _nearest(images[i], by_stem.get(stem(images[i]).lower(), []))
+        if path is not None:
+            claims.setdefault(path, []).append(i)
+    sole = {claimants[0]: path for path, claimants in claims.items() if len(claimants) == 1}
+    for i, path in sole.items():
+        found[i] = path
+    return set(sole)
+
+
+def _nearest(image: str, candidates: Sequence[str]) -> str | None:
+    """The one candidate whose folders are most like the image's; never one of another split."""
+    split = split_of_path(image)
+    fits = [name for name in candidates if not split or split_of_path(name) in (None, split)]
+    if len(fits) <= 1:
+        return fits[0] if fits else None
+    mine = _folders(image)
+    scores = [_alike(mine, _folders(name)) for name in fits]
+    best = max(scores)
+    return fits[scores.index(best)] if scores.count(best) == 1 else None
+
+
+def _folders(name: str) -> list[str]:
+    return [part for part in name.lower().split("/")[:-1] if part not in _LAYOUT_WORDS]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many folders agree from the front and from the back."""
+    both = zip(one, other, strict=False), zip(reversed(one), reversed(other), strict=False)
+    return sum(sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) for pairs in both)
+
+
+def read_labels(request: Request, names: list[str], keypoints: tuple[int, int] | None) -> Labels:
+    """Read and parse label files, in batches."""
+    rows: list[Rows] = []
+    bad: list[Bad] = []
+    flags: list[list[Array]] = [[], [], []]
+    unread: dict[int, ReadError] = {}
+    offsets = range(0, len(names), BATCH)
+    for offset in offsets:
+        part = names[offset : offset + BATCH]
+        texts: list[bytes] = []
+        for i, data in enumerate(request.source.read_many(part, limit=MOST_LABELS), offset):
+            if isinstance(data, ReadError):
+                unread[i] = data
+            texts.append(b"" if isinstance(data, ReadError) else data)
+        parsed = parse_labels(texts, keypoints)
+        rows.append(parsed.rows)
+        bad += [one._replace(file=one.file + offset) for one in parsed.bad]
+        for flag, values in zip(flags, (parsed.blank, parsed.listing, parsed.separated), strict=True):
+            flag.append(values)
+        if request.progress:
+            request.progress("reading labels", offset + len(part), len(names))
+    none = np.empty(0, bool)
+    blank, listing, separated = (np.concatenate([none, *flag]) for flag in flags)
+    blank[list(unread)] = False
+    return Labels(names, join_rows(rows, offsets), bad, blank, listing, separated, unread)
+
+
+def _orphans(
+    paired: Paired, labels: Labels, images: Sequence[str], claimed: dict[int, str], good: Array, bad: Array
+) -> dict[str, int]:
+    """Label files without an image, by the image that is missing; the rest goes to `paired.loose`."""
+    known = set(images)
+    folders = {labels.files[at].rpartition("/")[0] for at in claimed}
+    extra: dict[str, int] = {}
+    for at, name in enumerate(labels.files):
+        if at in claimed:
+            continue
+        speaks = good[at] > bad[at] or (labels.blank[at] and name.rpartition("/")[0] in folders)
+        if labels.listing[at] or not (speaks or in_labels(name)):
+            paired.loose.append(name)
+            if at in labels.unread:
+                what = f"{labels.unread[at].what} It was not used."
+                paired.problems.append(("malformed-record", name, "", what))
+            continue
+        image = image_path(name)
+        if image in known or image in extra:
+            other = f"as {image} has one already" if image in known else f"for {image}"
+            what = f"a second label file, {other}; it was not used"
+            paired.problems.append(("malformed-record", name, "", what))
+        else:
+            extra[image] = at
+    return extra

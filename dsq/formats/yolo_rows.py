@@ -1,0 +1,337 @@
+"""Rows of YOLO label files: many files at once into arrays, with what could not be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dsq.formats.layout import decode_text
+from dsq.source import is_image
+
+Array = NDArray[Any]
+
+BOX, PREDICTION, POLYGON, POSE = range(4)
+LIMIT = 1e9  # a number beyond it is no coordinate and no class
+MOST_BAD = 1000  # lines of one file that are told one by one
+
+_PLAIN = b"0123456789.+-eE \t\r\n"
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Rows(NamedTuple):
+    """Rows that read well, by file and line.
+
+    file (n,) position of the label file; line (n,) from 1; kind (n,) BOX, PREDICTION, POLYGON or POSE;
+    start, columns (n,): where the row's numbers lie in `values`, its class id first.
+    """
+
+    file: Array
+    line: Array
+    kind: Array
+    start: Array
+    columns: Array
+    values: Array
+
+
+class Bad(NamedTuple):
+    """A line that is no row: position of its file, line from 1, and what is wrong with it."""
+
+    file: int
+    line: int
+    what: str
+
+
+@dataclass
+class Parsed:
+    """What a batch of label files says: `rows`, `bad` lines, and a flag a file for the rest.
+
+    blank: nothing but white space. listing: its first line is the name of an image, so it is no label file.
+    separated: its numbers stand between commas or semicolons.
+    """
+
+    rows: Rows
+    bad: list[Bad]
+    blank: Array
+    listing: Array
+    separated: Array
+
+
+def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = None) -> Parsed:
+    """Rows of label files. keypoints: number and dimensions (2 or 3) of a pose set's keypoints.
+
+    Plain files are read all at once; those with commas, byte order marks or letters line by line.
+    """
+    blank = np.array([not text.strip() for text in texts], bool)
+    listing, separated = np.zeros(len(texts), bool), np.zeros(len(texts), bool)
+    fast = [i for i, text in enumerate(texts) if _plain(text)]
+    try:
+        values, *places = _split_plain(texts, fast)
+    except ValueError:
+        fast = [i for i in fast if _numeric(texts[i])]
+        values, *places = _split_plain(texts, fast)
+    complaints = _Complaints()
+    slow = sorted(set(range(len(texts))).difference(fast))
+    if slow:
+        more: list[float] = []
+        spots: list[tuple[int, int, int]] = []
+        for i in slow:
+            text = decode_text(texts[i])
+            lines = [(number, line) for number, line in enumerate(_LINE_END.split(text), 1) if line.strip()]
+            blank[i] = not lines
+            listing[i] = bool(lines) and is_image(lines[0][1].strip())
+            separated[i] = "," in text or ";" in text
+            if not listing[i]:
+                _read_lines(i, lines, more, spots, complaints)
+        values = np.concatenate([values, np.array(more, float)])
+        extra = np.array(spots, np.int64).reshape(-1, 3).T
+        places = [np.concatenate(pair) for pair in zip(places, extra, strict=True)]
+    file, line, count = places
+    start = np.cumsum(count) - count
+    kind, wrong = _judge(values, start, count, keypoints)
+    for row in np.flatnonzero(wrong >= 0).tolist():
+        at = int(file[row])
+        if complaints.full(at):
+            continue
+        text = complaints.lines(at, texts[at])[line[row] - 1]
+        complaints.add(at, int(line[row]), _REASONS[wrong[row]](text, int(count[row]), keypoints))
+    good = np.flatnonzero(wrong < 0)
+    if slow:
+        good = good[np.lexsort((line[good], file[good]))]
+    rows = Rows(file[good], line[good], kind[good], start[good], count[good], values)
+    return Parsed(rows, complaints.told(), blank, listing, separated)
+
+
+class _Complaints:
+    """Bad lines, at most MOST_BAD a file; the others are counted."""
+
+    def __init__(self) -> None:
+        self._bad: dict[int, list[Bad]] = {}
+        self._left_out: dict[int, int] = {}
+        self._last: tuple[int, list[str]] = (-1, [])
+
+    def lines(self, file: int, data: bytes) -> list[str]:
+        """The lines of a file, kept until another one is asked for."""
+        if self._last[0] != file:
+            self._last = (file, _LINE_END.split(decode_text(data)))
+        return self._last[1]
+
+    def full(self, file: int) -> bool:
+        """Whether no more is told of this file; then the line is counted."""
+        if len(self._bad.get(file, ())) < MOST_BAD:
+            return False
+        self._left_out[file] = self._left_out.get(file, 0) + 1
+        return True
+
+    def add(self, file: int, line: int, what: str) -> None:
+        self._bad.setdefault(file, []).append(Bad(file, line, f"{what}; the row was skipped"))
+
+    def told(self) -> list[Bad]:
+        """All of them by file and line."""
+        for file, count in self._left_out.items():
+            last = max(self._bad[file], key=lambda bad: bad.line)
+            what = f"{count:,} more lines of this file are no rows; they were skipped"
+            self._bad[file].append(Bad(file, last.line, what))
+        return sorted((bad for found in self._bad.values() for bad in found), key=lambda bad: bad[:2])
+
+
+def _plain(text: bytes) -> bool:
+    """Whether nothing but digits and white space is in it, its lines ending in LF or CRLF."""
+    return not text.translate(None, _PLAIN) and (
+        b"\r" not in text or text.count(b"\r") == text.count(b"\r\n")
+    )
+
+
+def _numeric(text: bytes) -> bool:
+    try:
+        for token in text.split():
+            float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def _split_plain(texts: Sequence[bytes], chosen: Sequence[int]) -> tuple[Array, Array, Array, Array]:
+    """Numbers of the chosen files, then a row each: file, line, columns. ValueError for no number."""
+    blob = b"\n".join([texts[i] for i in chosen])
+    values = np.array(list(map(float, blob.split())), float)
+    data = np.frombuffer(blob, np.uint8)
+    begins = data > 32
+    begins[1:] &= data[:-1] <= 32
+    ends = np.flatnonzero(data == 10)
+    counts = np.bincount(np.searchsorted(ends, np.flatnonzero(begins)), minlength=len(ends) + 1)
+    lines = np.flatnonzero(counts)
+    sizes = np.array([len(texts[i]) + 1 for i in chosen], np.int64)
+    first_line = np.searchsorted(ends, np.cumsum(sizes) - sizes)
+    at = np.searchsorted(first_line, lines, side="right") - 1
+    file = np.array(chosen, np.int64)[at]
+    line = lines - first_line[at] + 1 if len(lines) else lines
+    return values, file, line, counts[lines]
+
+
+def _read_lines(
+    file: int,
+    lines: Sequence[tuple[int, str]],
+    values: list[float],
+    spots: list[tuple[int, int, int]],
+    complaints: _Complaints,
+) -> None:
+    for number, line in lines:
+        words = split_row(line)
+        odd = next((word for word in words if not _NUMBER.fullmatch(word)), None)
+        if odd is None and words:
+            values.extend(map(float, words))
+            spots.append((file, number, len(words)))
+        elif not complaints.full(file):
+            what = f"{quote(odd)} is not a number" if odd else "no numbers"
+            complaints.add(file, number, what if odd == line.strip() else f"{what} in {quote(line)}")
+
+
+def split_row(line: str) -> list[str]:
+    """The columns of one line, between white space, commas or semicolons; decimal commas become points."""
+    if ";" in line:
+        return line.replace(";", " ").replace(",", ".").split()
+    words = line.split()
+    if "," not in line:
+        return words
+    if len(words) >= 5 and "." not in line and all(_DECIMAL_COMMA.fullmatch(word) for word in words):
+        return line.replace(",", ".").split()
+    return line.replace(",", " ").split()
+
+
+def quote(text: str) -> str:
+    """At most 40 characters of `text` in quotes, with control characters escaped."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text.strip()[:80])
+    return f"'{shown}'" if len(shown) <= 38 else f"'{shown[:37]}…'"
+
+
+def is_row(line: str) -> bool:
+    """Whether a line looks like a label: a class id and at least four numbers."""
+    words = split_row(line)
+    return len(words) >= 5 and all(_NUMBER.fullmatch(word) for word in words) and float(words[0]).is_integer()
+
+
+def _judge(
+    values: Array, start: Array, count: Array, keypoints: tuple[int, int] | None
+) -> tuple[Array, Array]:
+    """The kind of each row, and the position in _REASONS of what is wrong with it (-1: nothing)."""
+    kind = np.full(len(count), POLYGON, np.int8)
+    kind[count == 5] = BOX
+    kind[count == 6] = PREDICTION
+    wrong = np.full(len(count), -1, np.int8)
+    if not len(count):
+        return kind, wrong
+    columns = (count < 5) | ((count > 6) & (count % 2 == 0))
+    if keypoints is not None:
+        pose = count == 5 + keypoints[0] * keypoints[1]
+        kind[pose] = POSE
+        columns &= ~pose
+    first = values[start]
+    wrong[np.maximum.reduceat(np.abs(values), start) > LIMIT] = 2
+    wrong[(first < 0) | (first > LIMIT) | (first != np.floor(first))] = 1
+    wrong[columns] = 0
+    return kind, wrong
+
+
+def _say_columns(text: str, count: int, keypoints: tuple[int, int] | None) -> str:
+    pose = count > 6 and keypoints is None and (count - 5) % 3 == 0
+    return (
+        f"{count} column{'s' if count != 1 else ''} in {quote(text)}: a box has 5, a prediction 6, "
+        f"a polygon an odd number from 7{'; keypoints need kpt_shape in data.yaml' if pose else ''}"
+    )
+
+
+_REASONS: tuple[Callable[[str, int, tuple[int, int] | None], str], ...] = (
+    _say_columns,
+    lambda text, *_: f"the class id is not a whole number from 0 in {quote(text)}",
+    lambda text, *_: f"a number is infinite or beyond 1e9 in {quote(text)}",
+)
+
+
+def join_rows(parts: Sequence[Rows], offsets: Sequence[int]) -> Rows:
+    """Rows of several batches as one; `offsets` is the position of each batch's first file."""
+    if not parts:
+        none = np.empty(0, np.int64)
+        return Rows(none, none, none.astype(np.int8), none, none, np.empty(0))
+    sizes = np.cumsum([0] + [len(part.values) for part in parts])
+    return Rows(
+        np.concatenate([part.file + offset for part, offset in zip(parts, offsets, strict=True)]),
+        np.concatenate([part.line for part in parts]),
+        np.concatenate([part.kind for part in parts]),
+        np.concatenate([part.start + int(size) for part, size in zip(parts, sizes, strict=False)]),
+        np.concatenate([part.columns for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+def take_rows(rows: Rows, chosen: Array) -> Rows:
+    """Some of the rows, in the order of `chosen`; `values` stays whole."""
+    file, line, kind, start, columns, values = rows
+    return Rows(file[chosen], line[chosen], kind[chosen], start[chosen], columns[chosen], values)
+
+
+def shape_boxes(rows: Rows, width: Array, height: Array, dims: int = 3) -> dict[str, Any]:
+    """Columns of the boxes table. width, height (n,): pixels of each row's image, 1 to keep fractions.
+    dims: numbers a keypoint, 2 or 3.
+
+    A polygon's box is its extents; its points and a pose's keypoints come as JSON in the box's unit.
+    """
+    n = len(rows.start)
+    corner = np.empty((n, 4))  # x, y, width, height in fractions
+    segmentation, keypoints = np.full(n, None, object), np.full(n, None, object)
+    plain = np.flatnonzero(rows.kind != POLYGON)
+    at = rows.start[plain]
+    corner[plain, 2], corner[plain, 3] = rows.values[at + 3], rows.values[at + 4]
+    corner[plain, 0] = rows.values[at + 1] - corner[plain, 2] / 2
+    corner[plain, 1] = rows.values[at + 2] - corner[plain, 3] / 2
+    scores = np.full(n, np.nan)
+    predicted = np.flatnonzero(rows.kind == PREDICTION)
+    scores[predicted] = rows.values[rows.start[predicted] + 5]
+    shaped = np.flatnonzero(rows.kind == POLYGON)
+    if len(shaped):
+        points, ends = _gather(rows.values, rows.start[shaped] + 1, rows.columns[shaped] - 1)
+        for axis, scale in ((0, width), (1, height)):
+            part = points[axis::2]
+            low = np.minimum.reduceat(part, ends[:-1] // 2)
+            corner[shaped, axis] = low
+            corner[shaped, axis + 2] = np.maximum.reduceat(part, ends[:-1] // 2) - low
+            part *= np.repeat(scale[shaped], np.diff(ends) // 2)
+        numbers, limits = points.tolist(), ends.tolist()
+        segmentation[shaped] = [msgspec.json.encode([numbers[a:b]]) for a, b in pairwise(limits)]
+    posed = np.flatnonzero(rows.kind == POSE)
+    if len(posed):
+        keypoints[posed] = _shape_poses(rows, posed, width[posed], height[posed], dims)
+    return {
+        "x": corner[:, 0] * width,
+        "y": corner[:, 1] * height,
+        "width": corner[:, 2] * width,
+        "height": corner[:, 3] * height,
+        "score": scores,
+        "segmentation": segmentation,
+        "keypoints": keypoints,
+    }
+
+
+def _gather(values: Array, start: Array, count: Array) -> tuple[Array, Array]:
+    """The numbers of ragged slices one after another, and where each begins (with the end of the last)."""
+    ends = np.concatenate([[0], np.cumsum(count)])
+    return values[np.arange(ends[-1]) + np.repeat(start - ends[:-1], count)], ends
+
+
+def _shape_poses(rows: Rows, posed: Array, width: Array, height: Array, dims: int) -> list[bytes]:
+    """Keypoints x, y, v as JSON; a set with two dimensions says nothing of visibility: 2, seen."""
+    points = rows.values[rows.start[posed][:, None] + np.arange(5, rows.columns[posed[0]])]
+    points = points.reshape(len(posed), -1, dims)
+    full = np.full((*points.shape[:2], 3), 2.0)
+    full[:, :, :dims] = points
+    full[:, :, 0] *= width[:, None]
+    full[:, :, 1] *= height[:, None]
+    return [msgspec.json.encode(flat) for flat in full.reshape(len(posed), -1).tolist()]

@@ -1,0 +1,59 @@
+"""What a target cannot hold: named, counted, never silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: every loss that a writer may report, and what it means for a person
+KINDS: Mapping[str, str] = {
+    "polygons-dropped": "masks that the target has no place for; the boxes stay",
+    "masks-simplified": "RLE or many-part masks written as one polygon each",
+    "keypoints-dropped": "keypoints that the target has no place for",
+    "flags-dropped": "difficult, truncated or occluded flags",
+    "crowd-dropped": "crowd marks: the boxes became ordinary ones",
+    "difficult-dropped": "boxes left out because of --difficult drop",
+    "scores-dropped": "confidences of predictions",
+    "areas-dropped": "declared areas that are not width × height",
+    "extras-dropped": "records with further keys or elements of the source format",
+    "documents-dropped": "document-level entries such as info and licences",
+    "supercategories-dropped": "classes with a supercategory",
+    "unused-classes-dropped": "classes without a box that the target cannot list",
+    "class-ids-changed": "classes whose number is another in the target",
+    "ids-changed": "image or annotation ids that are other in the target",
+    "annotation-id-zero": "annotations with the id 0, written with another id",
+    "boxes-clipped": "boxes cut to their image because the target cannot hold more",
+    "boxes-dropped": "boxes without an area or outside their image that the target cannot hold",
+    "boxes-rounded": "boxes moved by the target's precision",
+    "splits-dropped": "images whose split the target cannot hold",
+    "images-renamed": "images that got another name because two would have the same",
+    "images-missing": "images whose file was not found: only their labels are written",
+    "size-unknown": "images of unknown size, whose boxes cannot be written in the target's unit",
+    "unlabelled-written-as-background": "unlabelled images that the target cannot tell from background",
+    "background-written-as-unlabelled": "background images that the target cannot tell from unlabelled ones",
+    "problems-left-out": "records of the source that could not be read",
+}
+
+
+@dataclass
+class Losses:
+    """Counts by name (a key of KINDS), in the order of KINDS when shown."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, kind: str, count: int) -> None:
+        """Count `count` losses of a kind; KeyError for a name that is not in KINDS."""
+        if kind not in KINDS:
+            raise KeyError(kind)
+        if count:
+            self.counts[kind] = self.counts.get(kind, 0) + int(count)
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    def as_dict(self) -> dict[str, int]:
+        """Counts in the order of KINDS."""
+        return {kind: self.counts[kind] for kind in KINDS if kind in self.counts}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{kind}: {count:,}" for kind, count in self.as_dict().items()) or "nothing was lost"

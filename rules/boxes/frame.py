@@ -1,0 +1,230 @@
+"""Boxes against the frame of their image: outside it, filling it, cut to slivers by it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dsq.geometry import Array, box_area
+from dsq.rule import Severity, rule
+from dsq.scan import Scan, Table
+
+from .convention import explain, frame_sizes
+
+SIDES = np.array(["left", "top", "right", "bottom"], object)
+
+
+def _overhang(corners: Array, width: Array, height: Array) -> Array:
+    """How far boxes (n, 4) reach beyond their images, in pixels; negative inside."""
+    with np.errstate(invalid="ignore"):
+        over = np.fmax(corners[:, 2] - width, corners[:, 3] - height)
+        np.fmax(over, -corners[:, 0], out=over)
+        np.fmax(over, -corners[:, 1], out=over)
+    found: Array = over
+    return found
+
+
+@rule(Severity.WARNING, message="{value:.3g} px over the {side} edge{note}")
+def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.002) -> Table | None:
+    """A box that reaches beyond its image.
+
+    Its overhang shows nothing that could be learnt; some trainers clip it, some stop, and Ultralytics drops
+    the **whole image** where a centre or a side of a YOLO row leaves -0.01..1.01. That, and a box wholly
+    outside its image, is an error. Up to `slip` pixels or the share `slip_share` of the image's side (the
+    larger of the two) it is the rounding of an export, off by one or by float: a note only, one for the set
+    where more than half of the images have it. A hundredth of a pixel is nothing. Where the whole set is
+    written differently, `box-convention` says so and this rule tells its boxes in one line.
+
+    **Do:** clip to the image's width and height (not one less: albumentations #1652); look at a box that lies
+    far outside, its image may be the wrong one or the wrong size.
+
+    The trainer's limits are those of its own check of labels; the slip is one pixel because Pascal VOC counts
+    from 1 and half of the tools count from 0, and 0.2 % because labels are written with three decimals.
+
+    >>> import dsq
+    >>> data = dsq.build_dataset([("a.jpg", "cat", 600, 10, 60, 30), ("a.jpg", "cat", 700, 10, 60, 30)])
+    >>> dsq.audit(data, select=["box-outside-image"]).messages()
+    ['120 px over the right edge: nothing of it lies in the image', '20 px over the right edge']
+    """
+    geometry = scan.geometry
+    over = _overhang(geometry.corners, geometry.image_width, geometry.image_height)
+    rows = np.flatnonzero((over > 0.01) & (geometry.width > 0) & (geometry.height > 0))
+    if len(rows) == 0:
+        return None
+    sizes = frame_sizes(scan)[geometry.image_row[rows]]
+    corners = geometry.corners[rows]
+    over = _overhang(corners, sizes[:, 0], sizes[:, 1])
+    keep = over > 0.01
+    rows, sizes, corners, over = rows[keep], sizes[keep], corners[keep], over[keep]
+    if len(rows) == 0:
+        return None
+    image = geometry.image_row[rows]
+    if len(rows) >= 5 and any(found.severity == "error" for found in explain(scan)):
+        message = f"{len(rows):,} boxes of {len(np.unique(image)):,} images, because of box-convention"
+        return pd.DataFrame({"subject": ["set"], "message": [message], "value": [len(rows)], "severity": ["info"]})
+    allowed = np.fmax(slip, slip_share * np.nan_to_num(sizes.max(1)))
+    with np.errstate(invalid="ignore"):
+        gone = (corners[:, :2] >= sizes).any(1) | (corners[:, 2:] <= 0).any(1)
+        middle = (corners[:, :2] + corners[:, 2:]) / 2 / sizes
+        extent = (corners[:, 2:] - corners[:, :2]) / sizes
+        worst = np.maximum(middle, extent).max(1)
+        dropped = (worst > 1.01) | (middle.min(1) < -0.01)
+    dropped &= scan.about.format == "yolo"
+    light = (over <= allowed) & ~gone & ~dropped
+    note = np.full(len(rows), "", object)
+    note[light] = ": rounding, clip it"
+    note[dropped] = ": the trainer drops the whole image"
+    note[gone] = ": nothing of it lies in the image"
+    beyond = np.stack([-corners[:, 0], -corners[:, 1], *(corners[:, 2:] - sizes).T], 1)
+    side = SIDES[np.nan_to_num(beyond, nan=-np.inf).argmax(1)]
+    table = pd.DataFrame(
+        {
+            "box_id": scan.boxes["box_id"].to_numpy()[rows],
+            "value": over,
+            "threshold": allowed,
+            "side": side,
+            "note": note,
+            "severity": np.select([gone | dropped, light], ["error", "info"], "warning"),
+        }
+    )
+    touched = len(np.unique(image[light]))
+    if touched < 10 or touched * 2 <= len(scan.images):
+        return table
+    most = over[light].max()
+    message = f"{light.sum():,} boxes of {touched:,} images, by {most:.3g} px at most: rounding, clip them"
+    whole = pd.DataFrame({"subject": ["rounding"], "message": [message], "severity": ["info"]})
+    return pd.concat([table[~light], whole], ignore_index=True) if not light.all() else whole
+
+
+@rule(Severity.INFO, message="covers {value:.1%} of the image{note}", collapse=False)
+def whole_image_box(scan: Scan, *, min_cover: float = 0.98, min_share: float = 0.2) -> Table | None:
+    """A box that covers the whole image.
+
+    On a tight product shot that is right, so a lone box is a note. Beside other boxes it is more often a
+    slip of the mouse or an image-wide class, a hint to look. Where at least `min_share` of the images (and
+    ten or more) have one it is told once: the set looks like one for classification, and a detector learns
+    nothing about place from it.
+
+    **Do:** look at it; nothing where the object fills the picture. Many of them call for other pictures.
+
+    `min_cover` is the share of the image's area that the box covers; 0.98 leaves a pixel or so on every
+    side of a small picture. Both defaults are our own choice (of seven real sets, three hold one or two
+    such boxes).
+
+    >>> import dsq
+    >>> data = dsq.build_dataset([("a.jpg", "pen", 0, 0, 640, 480), ("b.jpg", "pen", 20, 20, 500, 400)])
+    >>> dsq.audit(data, select=["whole-image-box"]).messages()
+    ['covers 100.0% of the image']
+    """
+    geometry = scan.geometry
+    frame = geometry.image_width * geometry.image_height
+    rows = np.flatnonzero(geometry.width * geometry.height >= min_cover * frame)
+    corners, image = geometry.corners[rows], geometry.image_row[rows]
+    inside = np.clip(corners, 0, scan.image_sizes[image][:, [0, 1, 0, 1]])
+    cover = box_area(inside) / frame[rows]
+    keep = cover >= min_cover
+    rows, image, cover = rows[keep], image[keep], cover[keep]
+    if len(rows) == 0:
+        return None
+    touched, images = len(np.unique(image)), int((scan.images["label_state"] == "labelled").sum())
+    if touched >= 10 and touched >= min_share * images:
+        message = (
+            f"{touched:,} of {images:,} labelled images have a box that covers them whole: is this a "
+            "classification set?"
+        )
+        return pd.DataFrame({"subject": ["set"], "message": [message], "value": [touched / images]})
+    others = np.bincount(geometry.image_row, minlength=len(scan.images))[image] - 1
+    return pd.DataFrame(
+        {
+            "box_id": scan.boxes["box_id"].to_numpy()[rows],
+            "value": cover,
+            "threshold": min_cover,
+            "note": np.where(others > 0, ", beside other boxes: a slip?", "").astype(object),
+            "confidence": np.where(others > 0, "medium", "high").astype(object),
+        }
+    )
+
+
+@rule(
+    Severity.INFO,
+    confidence="medium",
+    message="{thick:.3g} × {long:.0f} px along the {side} edge: the rest of it was cut off",
+)
+def border_sliver(
+    scan: Scan, *, max_thickness: float = 0.15, max_share: float = 0.03, min_ratio: float = 4.0
+) -> Table | None:
+    """A thin strip at the edge of an image, left over where the picture was cut.
+
+    Tiling, cropping and mosaic augmentation leave the last pixels of an object and keep its label: the
+    strip shows nothing of the object, and the model learns to see it in every edge. The box touches the
+    edge (within a pixel or 0.2 % of the side), its thickness across that edge is at most `max_thickness` of
+    what is usual for its class there, at most `max_share` of the image, and it is `min_ratio` times as long
+    as thick.
+
+    **Do:** drop strips when you tile (keep an object from a fifth of its area on; alwaysAI's guide does not
+    annotate what is seen less than 20 %), or delete these boxes.
+
+    `max_thickness` follows that fifth; `max_share` and `min_ratio` are our own choice and keep poles and the
+    feet of cut people out.
+
+    >>> import dsq
+    >>> whole = [(f"{n}.jpg", "cat", 100, 100, 120, 90) for n in range(8)]
+    >>> data = dsq.build_dataset([*whole, ("cut.jpg", "cat", 637, 50, 3, 88)])
+    >>> dsq.audit(data, select=["border-sliver"]).messages()
+    ['3 × 88 px along the right edge: the rest of it was cut off']
+    """
+    rows, side = slivers(scan, max_thickness, max_share, min_ratio)
+    if len(rows) == 0:
+        return None
+    width, height = scan.geometry.width[rows], scan.geometry.height[rows]
+    across = side % 2 == 0
+    thick = np.where(across, width, height)
+    return pd.DataFrame(
+        {
+            "box_id": scan.boxes["box_id"].to_numpy()[rows],
+            "value": thick,
+            "thick": thick,
+            "long": np.where(across, height, width),
+            "side": SIDES[side],
+        }
+    )
+
+
+def slivers(
+    scan: Scan, max_thickness: float = 0.15, max_share: float = 0.03, min_ratio: float = 4.0
+) -> tuple[Array, Array]:
+    """Positions in `boxes` of thin strips at an edge, and which edge (0 left, 1 top, 2 right, 3 bottom)."""
+    geometry = scan.geometry
+    candidates: list[Array] = []
+    for thick, long, frame in (
+        (geometry.width, geometry.height, geometry.image_width),
+        (geometry.height, geometry.width, geometry.image_height),
+    ):
+        candidates.append(np.flatnonzero((thick > 0) & (thick <= max_share * frame) & (min_ratio * thick <= long)))
+    found: list[Array] = []
+    sides: list[Array] = []
+    for axis, rows in enumerate(candidates):
+        frame = (geometry.image_height if axis else geometry.image_width)[rows]
+        low, high = geometry.corners[rows, axis], geometry.corners[rows, axis + 2]
+        near = np.maximum(1.0, 0.002 * frame)
+        touches = np.select([low <= near, high >= frame - near], [axis, axis + 2], -1)
+        rows, touches = rows[touches >= 0], touches[touches >= 0]
+        usual = _usual_side(scan, rows, "height" if axis else "width")
+        keep = (geometry.height if axis else geometry.width)[rows] <= max_thickness * usual
+        found.append(rows[keep])
+        sides.append(touches[keep])
+    return np.concatenate(found), np.concatenate(sides)
+
+
+def _usual_side(scan: Scan, rows: Array, name: str) -> Array:
+    """Median side in pixels of each box's class (of all boxes where the class has under five)."""
+    if len(rows) == 0:
+        return np.empty(0)
+    category = scan.boxes["category_id"]
+    wanted = category.to_numpy()[rows]
+    chosen = category.isin(np.unique(wanted)).to_numpy()
+    sides = pd.Series(getattr(scan.geometry, name)[chosen])
+    by_class = sides.groupby(category.to_numpy()[chosen]).agg(["median", "count"])
+    usual = by_class["median"].where(by_class["count"] >= 5, np.nanmedian(getattr(scan.geometry, name)))
+    found: Array = usual.reindex(wanted).to_numpy()
+    return found

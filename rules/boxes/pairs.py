@@ -1,0 +1,155 @@
+"""Two boxes on one object: of one class, or of two."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from dsq.geometry import Array
+from dsq.rule import Severity, rule
+from dsq.scan import Scan, Table
+
+#: how the origin of a box is called, by format
+PLACES = {"yolo": "line", "voc": "object", "coco": "annotation id"}
+
+
+def _pairs(scan: Scan, min_iou: float, same_class: bool) -> Table:
+    """Overlapping pairs of boxes: `first`, `second` (positions in `boxes`, by box_id), `iou`, `identical`.
+
+    identical: no corner is off by more than a hundredth of a pixel.
+    """
+    overlaps = scan.overlaps
+    rows = np.flatnonzero(overlaps["iou"].to_numpy() >= min_iou)
+    first, second = overlaps["first"].to_numpy()[rows], overlaps["second"].to_numpy()[rows]
+    category = scan.boxes["category_id"].to_numpy()
+    keep = (category[first] == category[second]) == same_class
+    rows, first, second = rows[keep], first[keep], second[keep]
+    ids = scan.boxes["box_id"].to_numpy()
+    later = ids[first] > ids[second]
+    first, second = np.where(later, second, first), np.where(later, first, second)
+    corners = scan.geometry.corners
+    identical = np.abs(corners[first] - corners[second]).max(1, initial=0) <= 0.01
+    iou = overlaps["iou"].to_numpy()[rows]
+    return pd.DataFrame({"first": first, "second": second, "iou": iou, "identical": identical})
+
+
+def _place_of(scan: Scan, rows: Array) -> Array:
+    """(n,) where boxes stand in their files, as text: "line 3", or "another box" where nothing is known."""
+    word = PLACES.get(scan.about.format, "place")
+    places = scan.boxes["origin_place"].to_numpy()[rows].tolist()
+    text = np.empty(len(rows), object)
+    text[:] = [f"{word} {place}" if place >= 0 else "another box" for place in places]
+    return text
+
+
+@rule(Severity.WARNING, message="{relation} {other} of its class")
+def duplicate_box(scan: Scan, *, min_iou: float = 0.95) -> Table | None:
+    """A box drawn twice: same class, same place.
+
+    A second copy counts the object twice in every figure: at most one of the two can be matched, the other
+    is a miss. It comes from saving twice, from merging exports, from pre-labelling. Identical boxes (to a
+    hundredth of a pixel) are proofs; others overlap by `min_iou` or more and are of medium confidence. Of
+    each set of copies the first is kept and every other is told. Crowd regions and boxes without area take
+    no part.
+
+    **Do:** delete the copy; where the two differ, keep the tighter one.
+
+    `min_iou` 0.95 is hotcoco's default. (Ultralytics removes rows that are exactly alike when it reads them.)
+
+    >>> import dsq
+    >>> data = dsq.build_dataset([("a.jpg", "cat", 10, 10, 90, 60), ("a.jpg", "cat", 10, 11, 90, 60)])
+    >>> dsq.audit(data, select=["duplicate-box"]).messages()
+    ['IoU 0.97 with another box of its class']
+    """
+    pairs = _pairs(scan, min_iou, same_class=True)
+    if pairs.empty:
+        return None
+    # of all earlier boxes that a box copies the one it is most like, then the earliest
+    ids = scan.boxes["box_id"].to_numpy()
+    order = np.lexsort([ids[pairs["first"]], -pairs["iou"].to_numpy(), ids[pairs["second"]]])
+    pairs = pairs.iloc[order]
+    pairs = pairs.drop_duplicates("second")
+    identical = pairs["identical"].to_numpy()
+    relation = [
+        "identical to" if same else f"IoU {iou:.2f} with"
+        for same, iou in zip(identical.tolist(), pairs["iou"].tolist(), strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "box_id": ids[pairs["second"]],
+            "value": pairs["iou"].to_numpy(),
+            "threshold": min_iou,
+            "relation": relation,
+            "other": _place_of(scan, pairs["first"].to_numpy()),
+            "confidence": np.where(identical, "high", "medium").astype(object),
+        }
+    )
+
+
+@rule(Severity.INFO, confidence="medium", message="{relation} {other}, which is {other_class}")
+def two_classes_one_object(
+    scan: Scan, *, min_iou: float = 0.9, min_pairs: int = 5, min_share: float = 0.2
+) -> Table | None:
+    """Two boxes of different classes on one object.
+
+    One of the two classes is wrong, or somebody changed the class and kept the old box: the trainer is told
+    both that this is a cat and that it is not. Boxes that overlap by `min_iou` or more are a hint;
+    identical ones (to a hundredth of a pixel) are a warning. Where two classes lie on each other
+    `min_pairs` times or more, and on at least `min_share` of the rarer class's boxes, the set is meant so
+    (a helmet on a head, a make and a vehicle): one note about the pair.
+
+    **Do:** keep the right class. Where a pair of classes always goes together, think of one class with an
+    attribute.
+
+    All defaults are our own choice: in COCO one box in several hundred overlaps another class by 0.9.
+
+    >>> import dsq
+    >>> data = dsq.build_dataset([("a.jpg", "cat", 10, 10, 90, 60), ("a.jpg", "dog", 10, 10, 90, 60)])
+    >>> dsq.audit(data, select=["two-classes-one-object"]).messages()
+    ['identical to another box, which is cat']
+    """
+    pairs = _pairs(scan, min_iou, same_class=False)
+    if pairs.empty:
+        return None
+    category = scan.boxes["category_id"].to_numpy()
+    low = np.minimum(category[pairs["first"]], category[pairs["second"]])
+    high = np.maximum(category[pairs["first"]], category[pairs["second"]])
+    boxes = scan.boxes["category_id"].value_counts()
+    usual: list[dict[str, object]] = []
+    systematic = np.zeros(len(pairs), bool)
+    for (one, other), count in Counter(zip(low.tolist(), high.tolist(), strict=True)).items():
+        rarer = min(boxes[one], boxes[other])
+        if count < min_pairs or count < min_share * rarer:
+            continue
+        systematic |= (low == one) & (high == other)
+        names = sorted((scan.names[one], scan.names[other]))
+        usual.append(
+            {
+                "subject": " + ".join(names),
+                "message": f"{names[0]} and {names[1]} lie on each other {count:,} times: by design?",
+                "value": count / rarer,
+                "severity": "info",
+                "confidence": "high",
+            }
+        )
+    pairs = pairs[~systematic]
+    identical = pairs["identical"].to_numpy()
+    first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
+    single = pd.DataFrame(
+        {
+            "box_id": scan.boxes["box_id"].to_numpy()[second],
+            "value": pairs["iou"].to_numpy(),
+            "threshold": min_iou,
+            "relation": [
+                "identical to" if same else f"IoU {iou:.2f} with"
+                for same, iou in zip(identical.tolist(), pairs["iou"].tolist(), strict=True)
+            ],
+            "other": _place_of(scan, first),
+            "other_class": [scan.names[number] for number in category[first].tolist()],
+            "severity": np.where(identical, "warning", "info").astype(object),
+            "confidence": np.where(identical, "high", "medium").astype(object),
+        }
+    )
+    return pd.concat([single, pd.DataFrame(usual)], ignore_index=True) if usual else single

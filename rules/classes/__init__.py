@@ -1,0 +1,1 @@
+"""Classes: their names, and how often each occurs."""

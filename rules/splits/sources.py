@@ -1,0 +1,171 @@
+"""Pictures that stand in two splits, and copies where they do not belong, judged by their names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from dsq.rule import Severity, rule
+from dsq.scan import Scan, Table
+
+TEACHING = ("train", "val", "test")
+
+
+@rule(Severity.ERROR, message="{told}: versions of one picture; the score is inflated")
+def same_source_in_two_splits(scan: Scan) -> Table | None:
+    """One picture, or versions of it, in two splits.
+
+    A model that is tested on pictures it was trained on scores too high, and early stopping and the choice
+    between models go wrong with it. What the names prove is judged here; `leakage` looks at the pixels.
+
+    - One file that two splits list: an error.
+    - Roboflow names the versions that it makes of one picture `<source>.rf.<hash>`: the same source in two
+      splits is an error. Where the source's name is a counter or a common word (`image_jpg`, `0001_jpg`), two
+      uploads may share it: a warning.
+    - A copy by an augmentation script (`a_flip.jpg`) whose original is in another split only: a warning.
+    - The same name in two splits, when it is long or a time stamp and no number in a series: a hint.
+
+    Put all versions of a picture in one split: split first, augment after, and the training split only.
+
+    >>> import dsq
+    >>> names = {"train": "crossing-north_jpg.rf.1c.jpg", "val": "crossing-north_jpg.rf.9e.jpg"}
+    >>> data = dsq.build_dataset(images=[{"file": file, "split": split} for split, file in names.items()])
+    >>> dsq.audit(data, select=["same-source-in-two-splits"]).messages()
+    ['1 in train, 1 in val: versions of one picture; the score is inflated']
+    """
+    rows = _listed_twice(scan)
+    split = scan.images["split"].astype(object)
+    if split.nunique() > 1:
+        table = scan.stems.assign(split=split, image_id=scan.images["image_id"], file=scan.images["file"])
+        table = table[table["split"].notna()]
+        certain = {image for row in rows for image in row.get("images") or ()}
+        rows += _one_file(table[~table["image_id"].isin(certain)])
+        rows += _versions(table[table["roboflow"]])
+        rows += _strayed_copies(table)
+        rows += _same_names(table[~table["roboflow"] & table["distinctive"]])
+    return pd.DataFrame(rows) if rows else None
+
+
+def _listed_twice(scan: Scan) -> list[dict[str, Any]]:
+    """Files that the reader found in the lists of two splits."""
+    problems = scan.problems[scan.problems["kind"] == "image-in-two-splits"]
+    ids = dict(zip(scan.images["file"], scan.images["image_id"], strict=True)) if len(problems) else {}
+    rows = []
+    for file, place, what in problems[["file", "place", "what"]].drop_duplicates().itertuples(index=False):
+        row: dict[str, Any] = {"file": file, "place": place, "message": what, "group": file}
+        if file in ids:
+            row |= {"images": [ids[file]], "file": None}
+        rows.append(row)
+    return rows
+
+
+def _crossing(table: Table, by: str) -> Iterable[tuple[str, Table]]:
+    """Groups of rows that share `by` and stand in more than one split."""
+    shared = table[table[by].duplicated(keep=False)]
+    splits = shared.groupby(by)["split"].nunique()
+    chosen = shared[shared[by].isin(splits.index[splits > 1])]
+    return ((str(name), group) for name, group in chosen.groupby(by))
+
+
+def _row(group: Table, name: str, **more: Any) -> dict[str, Any]:
+    counts = Counter(group["split"])
+    order = sorted(
+        counts, key=lambda name: (name not in TEACHING, TEACHING.index(name) if name in TEACHING else name)
+    )
+    told = ", ".join(f"{counts[name]:,} in {name}" for name in order)
+    return {"images": sorted(group["image_id"]), "group": name, "value": len(group), "told": told, **more}
+
+
+def _one_file(table: Table) -> list[dict[str, Any]]:
+    return [
+        _row(
+            group,
+            name,
+            message=f"one file in {' and '.join(sorted(set(group['split'])))}: the score is inflated",
+        )
+        for name, group in _crossing(table, "file")
+    ]
+
+
+def _versions(table: Table) -> list[dict[str, Any]]:
+    rows = []
+    for name, group in _crossing(table, "source"):
+        row = _row(group, name)
+        if not group["distinctive"].all():
+            row |= {"severity": Severity.WARNING, "confidence": "medium"}
+            row["message"] = f"{row['told']}: versions of one picture, or two pictures of one short name"
+        rows.append(row)
+    return rows
+
+
+def _strayed_copies(table: Table) -> list[dict[str, Any]]:
+    """Augmented copies whose original stands in another split, and none of that name in their own."""
+    copies = table[table["augmented"] & table["base"].notna() & ~table["roboflow"]]
+    if len(copies) == 0:
+        return []
+    originals = table[~table["augmented"] & table["stem"].isin(set(copies["base"]))]
+    at_home = set(zip(originals["stem"], originals["split"], strict=True))
+    home = [key in at_home for key in zip(copies["base"], copies["split"], strict=True)]
+    strayed = copies[~pd.Series(home, index=copies.index, dtype=bool)]
+    rows = []
+    for name, group in strayed.groupby("base"):
+        both = pd.concat([originals[originals["stem"] == name], group])
+        if both["split"].nunique() > 1:
+            row = _row(both, str(name), severity=Severity.WARNING, confidence="medium")
+            rows.append(
+                row | {"message": f"{row['told']}: a picture and augmented copies of it, by their names"}
+            )
+    return rows
+
+
+def _same_names(table: Table) -> list[dict[str, Any]]:
+    rows = []
+    for name, group in _crossing(table, "stem"):
+        if group["file"].nunique() > 1:
+            row = _row(group, name, severity=Severity.INFO, confidence="low")
+            rows.append(row | {"message": f"{row['told']} under one name: the same picture?"})
+    return rows
+
+
+@rule(
+    Severity.WARNING,
+    confidence="medium",
+    message="{value:,} of {size:,} images of {subject} are augmented copies: measure on plain pictures",
+)
+def augmented_validation(scan: Scan, *, min_share: float = 0.02) -> Table | None:
+    """Augmented copies in a validation or test split.
+
+    Copies of one picture, turned, blurred or cut out, make a split look larger than it is: its pictures are
+    no longer independent, and the score is that of pictures that never come from a camera. Only the training
+    split is augmented. Counted are Roboflow versions of a source beyond the first, and names that an
+    augmentation script writes (`_hflip`, `_augmented_3`, or `_blur` beside the picture without it). More
+    than `min_share` (2 %, our choice) of the split is told. Keep one version of each picture.
+
+    >>> import dsq
+    >>> images = [{"file": f"valid/street-corner_jpg.rf.{n}.jpg", "split": "val"} for n in range(3)]
+    >>> data = dsq.build_dataset(images=images)
+    >>> dsq.audit(data, select=["augmented-validation"]).messages()
+    ['2 of 3 images of val are augmented copies: measure on plain pictures']
+    """
+    split = scan.images["split"].astype(object)
+    measured = split.isin(["val", "test"])
+    if not measured.any():
+        return None
+    facts = scan.stems.assign(split=split, image_id=scan.images["image_id"], file=scan.images["file"])[
+        measured
+    ]
+    facts = facts.drop_duplicates("file").sort_values("file")
+    again = facts["roboflow"] & facts.duplicated(["split", "source"], keep="first")
+    copies = facts[again | facts["augmented"]]
+    rows = []
+    for name, group in copies.groupby("split"):
+        size = int((facts["split"] == name).sum())
+        if len(group) > min_share * size:
+            images = group["image_id"].tolist()
+            rows.append(
+                {"subject": name, "images": images, "value": len(group), "threshold": min_share, "size": size}
+            )
+    return pd.DataFrame(rows) if rows else None
