@@ -152,6 +152,13 @@ def make_table(schema: Mapping[str, str], length: int, **columns: Any) -> Table:
     return pd.DataFrame(data, index=pd.RangeIndex(length), copy=False)
 
 
+def text_or_none(series: pd.Series[Any]) -> np.ndarray[Any, Any]:
+    """A text or categorical column as an object array of str and None."""
+    values = series.astype(object).to_numpy(object).copy()
+    values[series.isna().to_numpy()] = None
+    return values
+
+
 @dataclass(frozen=True)
 class Notice:
     """Something the reader decided or noticed and a person should know: `kind` is a stable name."""

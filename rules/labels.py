@@ -18,9 +18,7 @@ SILENCE = {
     "images": ("no annotation", "label it"),
 }
 #: names under which people keep pictures that are meant to show nothing
-MEANT_EMPTY = re.compile(
-    r"neg|background|\bbg\b|empty|null|nothing|none|without|no[-_ ]|normal|good|clear", re.I
-)
+MEANT_EMPTY = re.compile(r"neg|background|\bbg\b|empty|null|nothing|none|without|no[-_ ]|normal|good|clear", re.I)
 
 
 @rule(Severity.WARNING, message="{silence}: {remedy}", collapse=False)
@@ -54,12 +52,8 @@ def unlabelled_image(scan: Scan, *, most: float = 0.5) -> Table | None:
     if share > most and len(images) >= 10:
         message = f"{count:,} of {len(images):,} images ({share:.0%}) have {silence}: {remedy}"
         message = message.replace("label it", "label them").replace("it shows", "they show")
-        return pd.DataFrame(
-            [{"subject": "set", "message": message, "value": round(share, 4), "threshold": most}]
-        )
-    return pd.DataFrame(
-        {"image_id": images["image_id"].to_numpy()[unlabelled], "silence": silence, "remedy": remedy}
-    )
+        return pd.DataFrame([{"subject": "set", "message": message, "value": round(share, 4), "threshold": most}])
+    return pd.DataFrame({"image_id": images["image_id"].to_numpy()[unlabelled], "silence": silence, "remedy": remedy})
 
 
 @rule(
@@ -67,9 +61,7 @@ def unlabelled_image(scan: Scan, *, most: float = 0.5) -> Table | None:
     confidence="medium",
     message="{count:,} of {labelled:,} images ({value:.0%}) are background: guides say up to {max_share:.0%}",
 )
-def too_many_backgrounds(
-    scan: Scan, *, max_share: float = 0.1, far: float = 0.5, min_images: int = 20
-) -> Table | None:
+def too_many_backgrounds(scan: Scan, *, max_share: float = 0.1, far: float = 0.5, min_images: int = 20) -> Table | None:
     """More images without objects than the guides advise.
 
     Some images with nothing to find teach a model to keep quiet; too many slow it down and hide the objects.
@@ -132,8 +124,7 @@ def suspicious_empties(
         return None
     if len(scan.boxes) == 0:
         message = (
-            f"not one of {int(judged.sum()):,} images holds a box: "
-            "were polygons or rotated boxes left out on export?"
+            f"not one of {int(judged.sum()):,} images holds a box: were polygons or rotated boxes left out on export?"
         )
         row = {"subject": "set", "message": message, "severity": Severity.WARNING, "confidence": "high"}
         return pd.DataFrame([row])

@@ -10,7 +10,7 @@ from scenes import Thing
 
 PATCH = "patch"
 HALVED = "The picture was halved later: boxes and stated size fit 640x480, the file is 320x240."
-DOUBLED = "Stated as 640x480; the file is 320x240, and the boxes fit the file."
+SMALLER = "Stated as 160x120; the file is 320x240, and the boxes fit the file."
 
 
 def flawed_voc(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
@@ -22,15 +22,13 @@ def flawed_voc(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
     outside = here.take("pothole")
     outside.told_name = f"../../uploads/{outside.stem}.jpg"
     shared, letter, cut = here.take("pothole", "crack"), here.take("pothole", "crack"), here.take("pothole")
-    second = replace(shared, stem=f"{shared.stem}_b", things=shared.things[1:], shipped=False, listed=False)
+    second = replace(shared, stem=f"{shared.stem}_b", things=shared.things[1:], shipped=False)
     second.told_name = f"{shared.stem}.jpg"
     shared.things = shared.things[:1]
     here.pictures.append(second)
     twice = here.take("crack", "manhole")
     here.marks += [
-        Mark(
-            "missing-image", missing, None, "The XML names a picture that is not there.", "orphan-annotation"
-        ),
+        Mark("missing-image", missing, None, "The XML names a picture that is not there.", "orphan-annotation"),
         Mark("path-outside-dataset", outside, None, "<filename> leads out of the dataset."),
         Mark(
             "duplicate-image-record",
@@ -97,13 +95,11 @@ def flawed_coco(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
     lost = max(record["id"] for doc in layout.docs.values() for record in doc["annotations"]) + 1
     train["annotations"].append(zero | {"id": lost, "image_id": 990001})
     zero["id"], same["id"] = 0, copied["id"]
-    far = outside.told_name
+    far = f"uploads/{outside.stem}.jpg"
     rows = [
         _unused(dataset),
         Flaw(dataset, "orphan-annotation", "", str(lost), "image_id 990001 belongs to no image.", ""),
-        Flaw(
-            dataset, "path-outside-dataset", far, "", "file_name leads out of the dataset.", "missing-image"
-        ),
+        Flaw(dataset, "path-outside-dataset", far, "", "file_name leads out of the dataset.", "missing-image"),
         Flaw(
             dataset,
             "annotation-id-zero",
@@ -171,10 +167,11 @@ def flawed_yolo(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
 
 def _mis_state_sizes(here: Field) -> None:
     told, halved = here.take("pothole"), here.take("crack", "manhole")
-    told.told_size = halved.told_size = (told.width * 2, told.height * 2)
+    told.told_size = (told.width // 2, told.height // 2)
+    halved.told_size = (halved.width * 2, halved.height * 2)
     halved.things = [_doubled(thing) for thing in halved.things]
     here.marks += [
-        Mark("size-mismatch", told, None, DOUBLED),
+        Mark("size-mismatch", told, None, SMALLER),
         Mark("size-mismatch", halved, None, HALVED, "box-outside-image"),
     ]
 
@@ -187,6 +184,7 @@ def _doubled(thing: Thing) -> Thing:
 
 def _same_in_two_splits(here: Field) -> Picture:
     spot = here.take("crack", "manhole")
+    spot.stem = "dashcam_20240307_142251"
     here.pictures.append(replace(spot, split="val"))
     return spot
 
@@ -200,9 +198,7 @@ def _unused(dataset: str) -> Flaw:
     return Flaw(dataset, "unused-class", "", "", f"{PATCH} is declared, and no box has it.", "")
 
 
-def _finish(
-    layout: Voc | Coco | Yolo, here: Field, dataset: str, rows: list[Flaw]
-) -> tuple[Members, list[Flaw]]:
+def _finish(layout: Voc | Coco | Yolo, here: Field, dataset: str, rows: list[Flaw]) -> tuple[Members, list[Flaw]]:
     """Add the junk files, the stray picture and the advice that any set so small gets; collect the rows."""
     kind = type(layout).__name__.lower()
     marked = [mark.row(dataset, layout) for mark in here.marks if kind in mark.formats]

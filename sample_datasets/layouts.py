@@ -153,9 +153,7 @@ class Coco:
                     next_id += 1
                     self._ids[picture.split, picture.name, number] = next_id
                     annotations.append(self._annotation(next_id, image_id, thing, picture))
-            categories = [
-                {"id": k + 1, "name": name, "supercategory": "road"} for k, name in enumerate(self.classes)
-            ]
+            categories = [{"id": k + 1, "name": name, "supercategory": "road"} for k, name in enumerate(self.classes)]
             info = {"description": "Rendered street scenes, Apache-2.0", "version": "1.0"}
             self.docs[split] = {
                 "info": info,
@@ -186,11 +184,7 @@ class Coco:
         return f"{folder}/{picture.name}"
 
     def json_name(self, split: str) -> str:
-        return (
-            f"annotations/instances_{split}.json"
-            if self.style == "instances"
-            else f"{split}/_annotations.coco.json"
-        )
+        return f"annotations/instances_{split}.json" if self.style == "instances" else f"{split}/_annotations.coco.json"
 
     def record(self, picture: Picture) -> dict[str, Any]:
         """The image record of a picture."""

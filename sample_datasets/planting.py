@@ -122,18 +122,14 @@ def plant_common(pictures: list[Picture]) -> Field:
     nothing = "The picture shows two potholes, but nothing was said about it."
     ground.marks += [
         Mark("unlabelled-image", spot, None, nothing, "", ("voc", "yolo")),
-        Mark(
-            "orphan-image", spot, None, f"{nothing} No record names the file.", "unlabelled-image", ("coco",)
-        ),
+        Mark("orphan-image", spot, None, f"{nothing} No record names the file.", "unlabelled-image", ("coco",)),
     ]
     return ground
 
 
 def _plant_files(ground: Field, sideways: list[Picture]) -> None:
     page = ground.take("pothole")
-    page.data = (
-        b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>Not Found</body></html>\n"
-    )
+    page.data = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>Not Found</body></html>\n"
     empty = ground.take("crack")
     empty.data = b""
     webp = ground.take("manhole")
@@ -152,9 +148,9 @@ def _plant_files(ground: Field, sideways: list[Picture]) -> None:
         Mark("unreadable-image", page, None, "A web server's error page, saved as .jpg."),
         Mark("unreadable-image", empty, None, "The image file has no bytes."),
         Mark("wrong-extension", webp, None, "A WebP file that is named .jpg."),
-        Mark("exif-rotated", stored, None, f"{says} its box fits the pixels as they are stored."),
-        Mark("exif-rotated", shown, None, turned, "size-mismatch box-outside-image", ("voc", "coco")),
-        Mark("exif-rotated", shown, None, turned, "", ("yolo",)),
+        Mark("exif-rotated", stored, None, f"{says} its box fits the pixels as they are stored.", "odd-aspect-box"),
+        Mark("exif-rotated", shown, None, turned, "size-mismatch box-outside-image odd-aspect-box", ("voc", "coco")),
+        Mark("exif-rotated", shown, None, turned, "odd-aspect-box", ("yolo",)),
     ]
 
 

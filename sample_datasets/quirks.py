@@ -158,9 +158,7 @@ def _coco_quirks() -> Made:
 
     dataset, flaw = _row("crowd-everywhere-coco.zip", "crowd-everywhere", "iscrowd is 1 on every mask.")
     made[dataset] = Coco(pictures, classes=classes, edit=crowd).members(), [flaw]
-    dataset, flaw = _row(
-        "predictions-as-labels-coco.zip", "predictions-as-labels", "Every annotation has a score."
-    )
+    dataset, flaw = _row("predictions-as-labels-coco.zip", "predictions-as-labels", "Every annotation has a score.")
     made[dataset] = Coco(pictures, classes=classes, edit=guess).members(), [flaw]
 
     dataset, flaw = _row(
@@ -250,7 +248,7 @@ def _lists() -> Made:
 
     rows = [
         tell("missing-image", gone[2:], "train.txt names a picture that is not there."),
-        tell("path-outside-dataset", far, "train.txt leads out of the dataset.", "missing-image"),
+        tell("path-outside-dataset", far[6:], "train.txt leads out of the dataset.", "missing-image"),
         tell("duplicate-image-record", twice[2:], "train.txt names the picture twice."),
         tell("same-source-in-two-splits", both[2:], "Named in train.txt and in val.txt."),
         tell("orphan-image", forgotten[2:], "No list names this picture."),

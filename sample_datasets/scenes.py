@@ -130,9 +130,7 @@ class Road:
         """A rectangle of newer, darker asphalt."""
         left, top = self.rng.uniform(-0.7, 0.2), np.quantile(self.gy, self.rng.uniform(0.3, 0.9))
         wide, deep = self.rng.uniform(0.4, 0.8), self.rng.uniform(0.35, 0.7)
-        inside = np.minimum.reduce(
-            [self.gx - left, left + wide - self.gx, top - self.gy, self.gy - top + deep]
-        )
+        inside = np.minimum.reduce([self.gx - left, left + wide - self.gx, top - self.gy, self.gy - top + deep])
         self.shade(1 - 0.2 * ramp(inside, 0.0, 0.015))
 
     def pothole(self, cx: float, cy: float, half: float, depth: float = 0.14) -> tuple[Point, ...]:
@@ -159,9 +157,7 @@ class Road:
         self.blend(ground, hole * ramp(floor, 1 + 2 * edge, 1 - 2 * edge))
         if rng.uniform() < 0.35:
             water = ramp(floor + 0.06 * ragged, 0.80, 0.74)
-            sky = (
-                np.array([120.0, 132.0, 146.0]) * (0.55 + 0.55 * (cy + high - self.y) / (2 * high))[..., None]
-            )
+            sky = np.array([120.0, 132.0, 146.0]) * (0.55 + 0.55 * (cy + high - self.y) / (2 * high))[..., None]
             self.blend(sky, 0.85 * hole * water)
         lip = ramp(np.abs(reach - 1.03), 0.035 + edge, 0.0) * ramp(self.y, cy - 0.2 * high, cy + high)
         self.blend(np.array([168.0, 164.0, 156.0]), 0.5 * lip * ramp(ragged, -0.6, 0.3))
@@ -184,9 +180,7 @@ class Road:
             if kind == 1:
                 return ramp(np.abs(np.cos(count * (a + b))) + np.abs(np.cos(count * (a - b))), 0.9, 1.3)
             spokes = ramp(np.cos(np.arctan2(b, a) * 12), -0.1, 0.3) * ramp(np.hypot(a, b), 0.3, 0.36)
-            return np.maximum(
-                spokes * ramp(np.abs(np.hypot(a, b) - 0.62), 0.04, 0.08), ramp(np.hypot(a, b), 0.24, 0.2)
-            )
+            return np.maximum(spokes * ramp(np.abs(np.hypot(a, b) - 0.62), 0.04, 0.08), ramp(np.hypot(a, b), 0.24, 0.2))
 
         bump = relief(0.03) - relief(-0.03)
         body = (0.72 + 0.34 * relief(0) * ramp(r, 0.9, 0.84) + 0.3 * bump)[..., None] * iron
@@ -209,9 +203,7 @@ class Road:
         length = np.hypot(dx, dy)
         w = thick * rng.uniform(0.7, 1.2, count) * ramp(np.abs(t), 1.5, 0.5) / 2
         nx, ny = -dy / length * w, dx / length * w
-        outline = self._outline(
-            np.concatenate([x + nx, (x - nx)[::-1]]), np.concatenate([y + ny, (y - ny)[::-1]])
-        )
+        outline = self._outline(np.concatenate([x + nx, (x - nx)[::-1]]), np.concatenate([y + ny, (y - ny)[::-1]]))
         sheet = Image.new("L", (self.width * 3, self.height * 3))
         pen = ImageDraw.Draw(sheet)
         for k in range(2, count - 2, 3):
@@ -247,9 +239,7 @@ class Road:
         corner = np.hypot(self.x / self.width - 0.5, self.y / self.height - 0.5)
         self.shade(exposure * (1 + slope) * (1 - 0.35 * corner * corner))
         if rng.uniform() < 0.3:
-            leaves = noise(rng, self.gx * 1.7 + 3, self.gy * 1.1) + 0.35 * noise(
-                rng, self.gx * 5, self.gy * 3
-            )
+            leaves = noise(rng, self.gx * 1.7 + 3, self.gy * 1.1) + 0.35 * noise(rng, self.gx * 5, self.gy * 3)
             self.shade(1 - 0.34 * ramp(leaves, -0.1, 0.45))
         warm = rng.uniform(-0.05, 0.06)
         self.canvas *= np.array([1 + warm, 1.0, 1 - warm])

@@ -128,9 +128,7 @@ def _version(source: Picture, split: str, number: int) -> Picture:
 
 def _mirrored(thing: Thing, width: int) -> Thing:
     x0, y0, x1, y1 = thing.box
-    return Thing(
-        thing.name, (width - x1, y0, width - x0, y1), tuple((width - x, y) for x, y in thing.outline)
-    )
+    return Thing(thing.name, (width - x1, y0, width - x0, y1), tuple((width - x, y) for x, y in thing.outline))
 
 
 def leaking_versions(a: Album) -> None:
@@ -155,7 +153,7 @@ class SetFlaw:
     also: str = FEW_TINY
     style: str = ""
     name: str = ""
-    coco_also: str = ""
+    coco_rule: str = ""
 
 
 SET_FLAWS: tuple[SetFlaw, ...] = (
@@ -180,7 +178,7 @@ SET_FLAWS: tuple[SetFlaw, ...] = (
         mostly_unlabelled,
         "10 of 15 pictures have no label at all.",
         name="unlabelled-majority",
-        coco_also="orphan-image",
+        coco_rule="orphan-image",
     ),
     SetFlaw("class-coverage", two_towns, "north/ labels manholes, south/ shows them and never does."),
     SetFlaw(
@@ -229,8 +227,10 @@ def small_sets() -> dict[str, tuple[Members, list[Flaw]]]:
             album = Album()
             flaw.build(album)
             dataset = f"{flaw.name or flaw.rule}-{kind}.zip"
-            also = f"{flaw.coco_also} {flaw.also}".strip() if kind == "coco" else flaw.also
-            row = Flaw(dataset, flaw.rule, "", "", flaw.what, also)
+            rule, also = flaw.rule, flaw.also
+            if kind == "coco" and flaw.coco_rule:
+                rule, also = flaw.coco_rule, f"{rule} {also}"
+            row = Flaw(dataset, rule, "", "", flaw.what, also)
             made[dataset] = laid_out(kind, album.pictures, flaw.style).members(), [row]
     return made
 

@@ -112,15 +112,11 @@ def _dressed_road(name: str, width: int, height: int) -> Road:
         road.seam()
     if rng.uniform() < 0.55:
         side = 1 if rng.uniform() < 0.5 else -1
-        road.stripe(
-            side * rng.uniform(0.3, 0.6), rng.uniform(0.06, 0.11), rng.uniform() < 0.5, rng.uniform() < 0.3
-        )
+        road.stripe(side * rng.uniform(0.3, 0.6), rng.uniform(0.06, 0.11), rng.uniform() < 0.5, rng.uniform() < 0.3)
     return road
 
 
-def _size(
-    kind: str, rng: np.random.RandomState, road: Road, cy: float, room: float
-) -> tuple[float, float, float]:
+def _size(kind: str, rng: np.random.RandomState, road: Road, cy: float, room: float) -> tuple[float, float, float]:
     """Half width, half height and line thickness in pixels."""
     if kind == "crack":
         half = road.width * rng.uniform(0.13, 0.22) * room
@@ -130,9 +126,7 @@ def _size(
     return half, half * road.squash(cy), 0.0
 
 
-def _draw(
-    road: Road, kind: str, cx: float, cy: float, half_x: float, half_y: float, thick: float
-) -> tuple[Point, ...]:
+def _draw(road: Road, kind: str, cx: float, cy: float, half_x: float, half_y: float, thick: float) -> tuple[Point, ...]:
     if kind == "pothole":
         return road.pothole(cx, cy, half_x, 0.06 if road.overhead else 0.14)
     if kind == "manhole":

@@ -48,7 +48,7 @@ def yolo(root: Path, rows: str = "0 0.5 0.5 0.4 0.4\n", images: int = 4) -> Path
     """A small sound YOLO set."""
     for folder in ("images", "labels"):
         (root / folder).mkdir(parents=True)
-    (root / "data.yaml").write_text("path: .\ntrain: images\nval: images\nnames: [cat]\n")
+    (root / "data.yaml").write_text("path: .\ntrain: images\nnames: [cat]\n")
     for number in range(images):
         Image.new("RGB", (64, 48), (number * 20, 90, 60)).save(root / "images" / f"pic{number}.jpg")
         (root / "labels" / f"pic{number}.txt").write_text(rows)
@@ -90,7 +90,7 @@ def test_settings_file_and_options(run: Run, tmp_path: Path) -> None:
     Path("dsq.toml").write_text('fail-on = "never"\n')
     assert run("audit", data).code == 0
     assert run("audit", data, "--fail-on", "error").code == 1
-    assert run("audit", data, "--set", "tiny-box.min_side=40", "--select", "tiny-box").out.count("tiny-box")
+    assert run("audit", data, "--set", "tiny-box.min_side=40").code == 1
     done = run("audit", data, "--set", "tiny-box.minside=40")
     assert done.code == 2 and "did you mean 'min_side'" in done.err
 
@@ -313,24 +313,22 @@ def test_directory_without_rights(tmp_path: Path) -> None:
     (data / "labels").chmod(0)
     locked.chmod(0)
     program = (
-        "import os, sys\n"
+        "import os, sys, tempfile, traceback\n"
+        "import dsq.cli.audit, dsq.config, dsq.engine, dsq.render.json, dsq.render.text\n"
+        "from dsq.formats import FORMATS, load_format\n"
+        "from dsq.registry import all_rules\n"
+        "all_rules(), [load_format(name) for name in FORMATS]\n"
+        "dsq.audit(dsq.build_dataset([('a.jpg', 'c', 1, 1, 9, 9)])).records\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "from dsq.cli import main\nsys.argv = ['dsq', *sys.argv[1:]]\nmain()\n"
+        "sys.argv = ['dsq', *sys.argv[1:]]\n"
+        "dsq.cli.main()\n"
     )
 
     def dsq(*arguments: str) -> Done:
-        import dsq as package
-
-        home = str(Path(package.__file__).parent.parent)
-        done = subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            capture_output=True, text=True, cwd="/", env={**os.environ, "PYTHONPATH": home},
-        )  # fmt: skip
+        command = [sys.executable, "-c", program, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
         return Done(done.returncode, done.stdout, done.stderr)
 
-    reachable = dsq("rules")
-    if reachable.code != 0:
-        pytest.skip(f"an ordinary user cannot run this Python here: {reachable.err.strip()[-80:]}")
     try:
         one_paragraph(dsq("audit", str(locked)), "locked")
         finding(dsq("audit", str(data), "--output-format", "json"), "malformed-record", "labels")

@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: each room may import those to its left; docs/architecture.md shows the same line
 ROOMS = (
-    "errors model names geometry masks archive folder source headers formats scan rule registry config "
-    "report engine health render cli"
+    "errors model names geometry masks archive folder source headers losses target pixels formats transform convert "
+    "scan rule registry config report engine health render cli"
 ).split()
 RULES_MAY = {"model", "geometry", "scan", "fix", "rule"}
 

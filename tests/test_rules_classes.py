@@ -17,15 +17,9 @@ def audit(data: Dataset, rule: str, **thresholds: Any) -> Any:
     return dsq.audit(data, select=[rule], thresholds={rule: thresholds})
 
 
-def make_set(
-    counts: Mapping[str, int], classes: Sequence[str] | None = None, format: str = "none"
-) -> Dataset:
+def make_set(counts: Mapping[str, int], classes: Sequence[str] | None = None, format: str = "none") -> Dataset:
     """So many images of each class, one box in each."""
-    boxes = [
-        (f"{row}-{n}.jpg", name, 10, 10, 20, 30)
-        for row, name in enumerate(counts)
-        for n in range(counts[name])
-    ]
+    boxes = [(f"{row}-{n}.jpg", name, 10, 10, 20, 30) for row, name in enumerate(counts) for n in range(counts[name])]
     return build_dataset(boxes, classes=classes, about=About(format=format))
 
 
@@ -100,9 +94,7 @@ def test_plurals_and_slips_are_hints(names: tuple[str, str]) -> None:
 
 def test_variants_are_told_with_their_boxes() -> None:
     report = audit(make_set({"car": 3, "CAR": 1, "Car": 2, "bus": 2}), "class-name-variants")
-    assert report.messages() == [
-        "'CAR' (1 box), 'Car' (2 boxes), 'car' (3 boxes) read as one class: give it one name"
-    ]
+    assert report.messages() == ["'CAR' (1 box), 'Car' (2 boxes), 'car' (3 boxes) read as one class: give it one name"]
 
 
 def test_min_length_of_slips() -> None:
@@ -150,20 +142,13 @@ def test_unused_class_of_most_is_told_once() -> None:
         "6 of 10 declared classes have no box: c4, c5, c6, c7, c8 and 1 more"
     ]
     assert len(audit(data, "unused-class", most=0.6).messages()) == 6
-    assert (
-        len(audit(make_set(dict.fromkeys(classes[:5], 1), classes=classes), "unused-class").messages()) == 5
-    )
+    assert len(audit(make_set(dict.fromkeys(classes[:5], 1), classes=classes), "unused-class").messages()) == 5
 
 
 def make_undeclared(format: str, classes: Sequence[str] = ("cat", "dog"), **image: Any) -> Dataset:
     line = {"x": 1, "y": 1, "width": 9, "height": 9, "origin_file": "labels/a.txt", "file": "a.jpg"}
-    boxes = [
-        {**line, "category": name, "origin_place": n}
-        for n, name in [(4, "7"), (2, "7"), (1, "cat"), (3, "44")]
-    ]
-    return build_dataset(
-        boxes, images=[{"file": "a.jpg", **image}], classes=classes, about=About(format=format)
-    )
+    boxes = [{**line, "category": name, "origin_place": n} for n, name in [(4, "7"), (2, "7"), (1, "cat"), (3, "44")]]
+    return build_dataset(boxes, images=[{"file": "a.jpg", **image}], classes=classes, about=About(format=format))
 
 
 def test_undeclared_class_once_for_image_and_class() -> None:
@@ -227,16 +212,16 @@ def test_class_imbalance_leaves_undeclared_classes_out() -> None:
 def test_too_few_images_per_class() -> None:
     rule = "too-few-images-per-class"
     assert audit(make_set({"crack": 80, "hole": 120, "patch": 30}), rule).messages() == [
-        "3 of 3 classes under 300 images (1 under 50): patch 30, crack 80, hole 120"
+        "3 of 3 classes under 300 images (1 under 50): patch (30), crack (80), hole (120)"
     ]
     assert audit(make_set({"crack": 80, "hole": 120}), rule, tiers=(100,)).messages() == [
-        "crack: 80 images, under 100"
+        "crack: 80 of the 100 images advised"
     ]
     report = audit(make_set({"crack": 49, "hole": 50}), rule, tiers=(50,))
     assert report.findings[["category", "value", "threshold", "severity"]].values.tolist() == [
         ["crack", 49, 50, "info"]
     ]
-    assert audit(make_set({"crack": 49}), rule).messages() == ["crack: 49 images, under 50"]
+    assert audit(make_set({"crack": 49}), rule).messages() == ["crack: 49 of the 50 images advised"]
     assert audit(make_set({"crack": 49}), rule, tiers=()).messages() == []
     assert audit(make_set({"crack": 49}), rule, tiers=(49,)).messages() == []
 
@@ -244,9 +229,9 @@ def test_too_few_images_per_class() -> None:
 def test_too_few_instances_per_class() -> None:
     rule = "too-few-instances-per-class"
     boxes = [("a.jpg", "cat", 10 * n, 10, 5, 5) for n in range(10)]
-    assert audit(build_dataset(boxes), rule).messages() == ["cat: 10 boxes, under 10,000"]
+    assert audit(build_dataset(boxes), rule).messages() == ["cat: 10 of the 10,000 boxes advised"]
     assert audit(build_dataset(boxes), rule, tiers=(10,)).messages() == []
-    assert audit(build_dataset(boxes[:9]), rule, tiers=(10,)).messages() == ["cat: 9 boxes, under 10"]
+    assert audit(build_dataset(boxes[:9]), rule, tiers=(10,)).messages() == ["cat: 9 of the 10 boxes advised"]
 
 
 def make_merged(b_images: int = 40, bus: int = 30, folder: str = "b", extra: Sequence[Any] = ()) -> Dataset:

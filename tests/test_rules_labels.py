@@ -44,8 +44,7 @@ def test_unlabelled_image_names_what_the_format_lacks() -> None:
 def test_unlabelled_image_of_most_images_is_told_once() -> None:
     report = dsq.audit(make_set(full=4, silent=8), select=["unlabelled-image"])
     assert report.messages() == [
-        "8 of 12 images (67%) have no label file: label them; if they show nothing to find: "
-        "--no-label-file background"
+        "8 of 12 images (67%) have no label file: label them; if they show nothing to find: --no-label-file background"
     ]
     assert report.findings["severity"].tolist() == ["warning"]
     assert len(messages(make_set(full=6, silent=6), "unlabelled-image")) == 6
@@ -71,16 +70,12 @@ def test_too_many_backgrounds(full: int, empty: int, severities: list[str]) -> N
 def test_too_many_backgrounds_thresholds() -> None:
     assert messages(make_set(50, 50), "too-many-backgrounds", max_share=0.5) == []
     assert len(messages(make_set(2, 2), "too-many-backgrounds", min_images=4)) == 1
-    assert len(messages(make_set(89, 11, 500), "too-many-backgrounds")) == 1, (
-        "unlabelled images are no labelled ones"
-    )
+    assert len(messages(make_set(89, 11, 500), "too-many-backgrounds")) == 1, "unlabelled images are no labelled ones"
 
 
 def test_suspicious_empties_of_the_whole_set() -> None:
     report = dsq.audit(make_set(empty=10), select=["suspicious-empties"])
-    assert report.messages() == [
-        "not one of 10 images holds a box: were polygons or rotated boxes left out on export?"
-    ]
+    assert report.messages() == ["not one of 10 images holds a box: were polygons or rotated boxes left out on export?"]
     assert report.findings["severity"].tolist() == ["warning"]
     assert messages(make_set(empty=9), "suspicious-empties") == []
 

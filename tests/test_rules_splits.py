@@ -51,6 +51,12 @@ def test_no_validation_split(splits: dict[str | None, int], expected: list[str])
     assert severities(make_set(splits), "no-validation-split") == expected
 
 
+def test_no_validation_split_beside_a_test_split() -> None:
+    assert audit(make_set({"train": 5, "test": 5}), "no-validation-split").messages() == [
+        "train and test, but no val: the best model would be chosen on test"
+    ]
+
+
 def test_an_annotation_file_alone_is_not_judged() -> None:
     assert severities(make_set({"train": 5}, listed=False), "no-validation-split") == []
 
@@ -74,7 +80,7 @@ def test_tiny_validation_split(splits: dict[str | None, int], expected: list[str
 
 def test_tiny_validation_split_says_how_far_the_score_can_be_trusted() -> None:
     assert audit(make_set({"train": 60, "val": 25}), "tiny-validation-split").messages() == [
-        "25 images with 25 boxes in val: a difference of less than about 20 points of recall is chance"
+        "val is 25 images with 25 boxes: recall of two models differs by chance by up to 20 points"
     ]
     data = make_set({"train": 20})
     empty = {"file": "val/0.jpg", "split": "val"}
@@ -83,7 +89,7 @@ def test_tiny_validation_split_says_how_far_the_score_can_be_trusted() -> None:
         images=[*({"file": file, "split": "train"} for file in data.images["file"]), empty],
     )
     assert audit(with_empty, "tiny-validation-split").messages() == [
-        "1 images and no box in val: nothing to measure"
+        "val is 1 image with 0 boxes: there is nothing to measure"
     ]
 
 
@@ -92,6 +98,7 @@ def test_tiny_validation_split_thresholds() -> None:
     assert severities(data, "tiny-validation-split", min_images=12) == []
     assert severities(data, "tiny-validation-split", few=12) == ["warning"]
     assert severities(data, "tiny-validation-split", min_share=0.3) == ["warning"]
+    assert severities(data, "tiny-validation-split", max_points=30) == []
 
 
 @pytest.mark.parametrize(
@@ -165,9 +172,7 @@ def test_same_source_in_two_splits(files: dict[str, str], expected: list[str]) -
 
 
 def test_same_source_names_the_pictures() -> None:
-    files = {
-        f"{split}/north-gate_jpg.rf.0{n}.jpg": split for n, split in enumerate(["val", "train", "train"])
-    }
+    files = {f"{split}/north-gate_jpg.rf.0{n}.jpg": split for n, split in enumerate(["val", "train", "train"])}
     found = audit(make_files(files), "same-source-in-two-splits").findings.iloc[0]
     assert found["images"] == sorted(files)
     assert found["group"] == "north-gate_jpg"
@@ -176,9 +181,7 @@ def test_same_source_names_the_pictures() -> None:
 
 def test_one_file_in_two_splits() -> None:
     problem = ("image-in-two-splits", "a.jpg", "", "listed in train and val")
-    report = audit(
-        make_files({"a.jpg": "train", "b.jpg": "val"}, problems=[problem]), "same-source-in-two-splits"
-    )
+    report = audit(make_files({"a.jpg": "train", "b.jpg": "val"}, problems=[problem]), "same-source-in-two-splits")
     assert report.messages() == ["listed in train and val"]
     assert report.findings["images"].tolist() == [["a.jpg"]]
     assert report.findings["severity"].tolist() == ["error"]
@@ -189,20 +192,34 @@ def test_one_file_in_two_splits() -> None:
 
 
 def test_augmented_validation() -> None:
+    rule = "augmented-validation"
     versions = {f"v/north-gate_jpg.rf.0{n}.jpg": "val" for n in range(2)}
     plain = {f"v/{n}.jpg": "val" for n in range(48)}
-    assert audit(make_files({**versions, **plain}), "augmented-validation").messages() == []
-    assert audit(make_files({**versions, "v/x.jpg": "val"}), "augmented-validation").messages() == [
-        "1 of 3 images of val are augmented copies: measure on plain pictures"
-    ]
-    assert (
-        len(audit(make_files({**versions, **plain}), "augmented-validation", min_share=0.01).messages()) == 1
-    )
-    copies = {"v/1.jpg": "test", "v/1_blur.jpg": "test", "v/2_hflip.jpg": "test"}
-    report = audit(make_files(copies), "augmented-validation")
-    assert report.findings["images"].tolist() == [["v/1_blur.jpg", "v/2_hflip.jpg"]]
+    assert audit(make_files({**versions, **plain}), rule).messages() == []
+    assert len(audit(make_files({**versions, **plain}), rule, min_share=0.01).messages()) == 1
+    report = audit(make_files({**versions, "v/x.jpg": "val"}), rule)
+    assert report.messages() == ["2 versions of one picture in val: keep one"]
+    assert report.findings["images"].tolist() == [sorted(versions)]
     training = {f"t/north-gate_jpg.rf.0{n}.jpg": "train" for n in range(9)}
-    assert audit(make_files({**training, "v/1.jpg": "val"}), "augmented-validation").messages() == []
+    assert audit(make_files({**training, "v/1.jpg": "val"}), rule).messages() == []
+
+
+def test_augmented_validation_by_names() -> None:
+    report = audit(
+        make_files({"v/1.jpg": "test", "v/1_blur.jpg": "test", "v/2_hflip.jpg": "test"}), "augmented-validation"
+    )
+    assert report.findings["images"].tolist() == [["v/1.jpg", "v/1_blur.jpg"], ["v/2_hflip.jpg"]]
+    assert report.messages() == [
+        "2 versions of one picture in test: keep one",
+        "an augmented copy in test, by its name: measure on plain pictures",
+    ]
+
+
+def test_augmented_validation_leaves_missing_images_out() -> None:
+    missing = [{"file": f"v/north-gate_jpg.rf.0{n}.jpg", "split": "val", "member": None} for n in range(2)]
+    there = {"file": "v/1.jpg", "split": "val"}
+    assert audit(build_dataset(images=[*missing, there]), "augmented-validation").messages() == []
+    assert len(audit(build_dataset(images=missing), "augmented-validation").messages()) == 1
 
 
 def test_a_small_clean_set_has_no_warning() -> None:

@@ -155,7 +155,7 @@ def split_of_name(request: Request, name: str) -> str | None:
     for word in re.split(r"[_\-. ]+", base):
         split = split or split_of(word)
     named = task_of(name)
-    if split is None and named and named[1] != "default":
+    if split is None and named and named[0] in ("boxes", "keypoints") and named[1] != "default":
         split = subset_of(name)
     if split is None:
         split = split_of_path(name)

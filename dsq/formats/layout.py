@@ -284,9 +284,10 @@ class Request:
 
 
 def _role(name: str, roles: dict[str, str]) -> str:
-    if is_junk(name):
-        return "junk"
-    return roles.get(name) or ("image" if is_image(name) else "other")
+    role = roles.get(name)
+    if role is None:
+        role = "junk" if is_junk(name) else "image" if is_image(name) else "other"
+    return role
 
 
 def open_request(
@@ -315,11 +316,12 @@ def open_request(
     else:
         source = open_source(path)
     if source.kind == "folder" and focus is None:
-        names = [entry.name for entry in source.entries if not is_junk(entry.name)]
-        zips = [name for name in names if name.lower().endswith(".zip")]
-        others = {PurePosixPath(name).suffix.lower() for name in names} - {".zip"}
-        if len(zips) == 1 and not others & (IMAGE_SUFFIXES | {".xml", ".json"}):
-            beside, source = source, open_source(path / zips[0])
+        zips = [entry.name for entry in source.entries if entry.name.lower().endswith(".zip")]
+        zips = [name for name in zips if not is_junk(name)]
+        if len(zips) == 1:
+            names = [entry.name for entry in source.entries if not is_junk(entry.name)]
+            if not {PurePosixPath(name).suffix.lower() for name in names} & (IMAGE_SUFFIXES | {".xml", ".json"}):
+                beside, source = source, open_source(path / zips[0])
     return Request(
         src=os.fspath(src),
         source=source,

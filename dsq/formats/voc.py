@@ -106,17 +106,13 @@ def read(request: Request) -> Dataset:
     pairs = pairing.pair(files.names, files.stated)
     names, owners = _rows(files, pairing, pairs, loose=request.focus is None)
     lists, documents, problems, roles = _side_files(request)
-    members = [
-        files.names[row] if row >= 0 else name for row, name in zip(owners.tolist(), names, strict=True)
-    ]
+    members = [files.names[row] if row >= 0 else name for row, name in zip(owners.tolist(), names, strict=True)]
     listed, doubled, unknown = assign_splits(lists, members)
     splits = [
         split or split_of_path(name) or (split_of_path(member) if member != name else None)
         for split, name, member in zip(listed, names, members, strict=True)
     ]
-    class_lists = [
-        ClassList(name, tuple(parse_labelmap(decode_text(data)))) for name, data in documents.items()
-    ]
+    class_lists = [ClassList(name, tuple(parse_labelmap(decode_text(data)))) for name, data in documents.items()]
     categories, codes = _categories(files, class_lists)
     corners = np.frombuffer(files.coords, np.float64).reshape(-1, 4) if files.coords else np.zeros((0, 4))
     parent = np.repeat(np.arange(len(files.names)), np.array(files.kept, np.int64))
@@ -140,9 +136,7 @@ def read(request: Request) -> Dataset:
     fields = dict(zip(PROBLEMS, zip(*problems, strict=True), strict=True)) if problems else {}
     return Dataset(
         images=images,
-        boxes=_boxes(
-            files, corners - offsets[parent, None] * _INCLUSIVE, ids[parent], offsets[parent], codes
-        ),
+        boxes=_boxes(files, corners - offsets[parent, None] * _INCLUSIVE, ids[parent], offsets[parent], codes),
         categories=categories,
         problems=make_table(PROBLEMS, len(problems), **fields),
         files=request.inventory(roles),
@@ -219,9 +213,7 @@ def _images(
         origin_file=_coded(owners, files.names),
     )  # fmt: skip
     sizeless = [
-        i
-        for i, row in enumerate(owners.tolist())
-        if row >= 0 and not files.width[row] and files.objects[row] >= 0
+        i for i, row in enumerate(owners.tolist()) if row >= 0 and not files.width[row] and files.objects[row] >= 0
     ]
     if not sizeless:
         return table, []
@@ -265,7 +257,7 @@ def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any)
         width=corners[:, 2] - corners[:, 0], height=corners[:, 3] - corners[:, 1],
         **flags, score=scores[looks], segmentation=masks, extras=extras[looks],
         origin_file=_coded(parent, files.names),
-        origin_place=np.array(files.numbers, np.int64)[order],
+        origin_place=files.places()[order],
     )  # fmt: skip
 
 
@@ -273,9 +265,7 @@ def _categories(files: Files, class_lists: Sequence[ClassList]) -> tuple[Table, 
     """The categories table, and the category id of each look."""
     looks = files.reader.looks
     used = {looks[i].name for i in np.unique(np.array(files.looks, np.int64)).tolist()}
-    listed = [
-        name for name in (class_lists[0].names if class_lists else ()) if name in used or name != "background"
-    ]
+    listed = [name for name in (class_lists[0].names if class_lists else ()) if name in used or name != "background"]
     names = listed + sorted(used - set(listed))
     ids = {name: code for code, name in enumerate(names, 1)}
     declared = [not class_lists or name in listed for name in names]

@@ -33,7 +33,7 @@ class Files:
     kept: array[int] = field(default_factory=lambda: array("q"))
     coords: array[float] = field(default_factory=lambda: array("d"))
     looks: array[int] = field(default_factory=lambda: array("i"))
-    numbers: array[int] = field(default_factory=lambda: array("i"))
+    numbers: dict[int, list[int]] = field(default_factory=dict)  # of files where objects were skipped
     polygons: dict[int, list[list[float]]] = field(default_factory=dict)
     rotated: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -52,11 +52,22 @@ class Files:
         self.kept.append(len(record.looks))
         self.coords.extend(record.coords)
         self.looks.extend(record.looks)
-        self.numbers.extend(record.numbers or range(1, len(record.looks) + 1))
-        for row, rings in (record.polygons or {}).items():
-            self.polygons[first + row] = rings
-        self.rotated += record.rotated
-        self.problems += [("malformed-record", name, place, what) for place, what in record.faults]
+        if record.numbers is not None:
+            self.numbers[len(self.names) - 1] = record.numbers
+        if record.polygons:
+            self.polygons |= {first + row: rings for row, rings in record.polygons.items()}
+            self.rotated += record.rotated
+        if record.faults:
+            self.problems += [("malformed-record", name, place, what) for place, what in record.faults]
+
+    def places(self) -> Any:
+        """(boxes,) int64: the number of each box's object in its file, from 1."""
+        kept = np.array(self.kept, np.int64)
+        ends = np.cumsum(kept)
+        places = np.arange(1, len(self.looks) + 1) - np.repeat(ends - kept, kept)
+        for row, numbers in self.numbers.items():
+            places[ends[row] - kept[row] : ends[row]] = numbers
+        return places
 
     def add_unreadable(self, name: str) -> None:
         """Take a file whose content was refused: its image is one that nothing is known about."""
@@ -120,9 +131,7 @@ def infer_offset(corners: Any, sides: Any) -> tuple[int, bool, str]:
     return 1, False, f"{lowest} and nothing else tells"
 
 
-def find_offsets(
-    request: Request, files: Files, corners: Any, owner: Any
-) -> tuple[Any, int, str, list[Notice]]:
+def find_offsets(request: Request, files: Files, corners: Any, owner: Any) -> tuple[Any, int, str, list[Notice]]:
     """The offset of each file, that of the set, why, and notices."""
     stamps = np.frombuffer(files.offset, np.int8).astype(np.int64) if files.offset else np.zeros(0, np.int64)
     if request.voc_offset is not None:

@@ -66,7 +66,7 @@ def parse_root(data: bytes) -> etree._Element:
 
 def parse_fragment(text: str) -> list[etree._Element]:
     """The elements in a piece of XML. Raises XMLSyntaxError where it is not well-formed by itself."""
-    return list(etree.fromstring(f"<object>{text}</object>".encode(), _PARSER)) if text.strip() else []
+    return list(etree.fromstring(f"<object>{text}</object>".encode(), _PARSER)) if text.strip(" \t\r\n") else []
 
 
 def to_utf8(data: bytes) -> bytes:
@@ -104,14 +104,8 @@ def _foreign(root: etree._Element) -> Refused | None:
         hint = "Convert it to COCO or Pascal VOC first; CVAT imports LabelMe 3.0 and exports both."
     elif root.tag == "annotations" and (root.find("image") is not None or root.find("track") is not None):
         count = len(root.findall("image"))
-        what = (
-            f"CVAT's own XML ({count:,} images in one file), not Pascal VOC"
-            if count
-            else "CVAT's XML for video"
-        )
-        hint = (
-            "Export the task from CVAT as Pascal VOC 1.1, COCO 1.0 or Ultralytics YOLO Detection 1.0 instead."
-        )
+        what = f"CVAT's own XML ({count:,} images in one file), not Pascal VOC" if count else "CVAT's XML for video"
+        hint = "Export the task from CVAT as Pascal VOC 1.1, COCO 1.0 or Ultralytics YOLO Detection 1.0 instead."
     elif root.find("annotation/object") is not None:
         what = f"{len(root.findall('annotation')):,} VOC annotations in one file"
         hint = "Write one XML an image, named as the image is."

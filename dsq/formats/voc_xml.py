@@ -33,6 +33,7 @@ FLAGS = ("difficult", "truncated", "occluded")
 _STAMPED = b"<annotation>" + STAMP.encode()
 _MAX_LOOKS = 50_000  # kinds of object before the pattern no longer pays
 _MAX_SEAM = 2_000  # characters
+_MAX_EXTRAS = 4_000  # kinds of header that are kept once; with a <path> each is its own
 _WORDS = {
     "true": True, "yes": True, "y": True, "t": True, "false": False, "no": False, "n": False, "f": False,
 }  # fmt: skip
@@ -74,33 +75,37 @@ class Record(NamedTuple):
 
 
 _TEXT = r"[^<>&\x00-\x1f]*"
-_OTHER = (
-    r"((?:<(?!(?:filename|size|object)>)([A-Za-z_]\w*)(?:/>|>(?:" + _TEXT + r"|\s*(?:<([A-Za-z_]\w*)(?:/>|>"
-    + _TEXT + r"</\%d>)\s*)+)</\%d>)\s*)*)"
-)  # fmt: skip
+_GAP = r"[ \t\r\n]*"
+_LEAF = r"<([A-Za-z_]\w*)(?:/>|>" + _TEXT + r"</\{inner}>)" + _GAP
+_OTHERS = (
+    r"((?:<(?!(?:filename|size|object)[/>])([A-Za-z_]\w*)(?:/>|>(?:"
+    + f"{_TEXT}|{_GAP}(?:{_LEAF})+"
+    + r")</\{outer}>)"
+    + f"{_GAP})*)"
+)
 _HEAD = re.compile(
-    r'\s*(?:<\?xml version=["\']1\.0["\'](?: encoding=["\'](?i:utf-8|us-ascii|ascii)["\'])?\s*\?>\s*)?'
-    r'<annotation((?: [A-Za-z_]\w*="[\w.-]*")*)>\s*'
-    + _OTHER % (4, 3)
-    + r"<filename>("
-    + _TEXT
-    + r")</filename>\s*"
-    + _OTHER % (8, 7)
-    + r"<size>\s*<width>([0-9]{1,7})</width>\s*<height>([0-9]{1,7})</height>\s*"
-    + r"((?:<depth>[\w.-]+</depth>\s*)?)</size>\s*"
-    + _OTHER % (14, 13),
+    f"{_GAP}(?:<\\?xml version=[\"']1\\.0[\"'](?: encoding=[\"'](?i:utf-8|us-ascii|ascii)[\"'])?{_GAP}\\?>{_GAP})?"
+    + r'<annotation((?: [A-Za-z_]\w*="[\w.-]*")*)>'
+    + _GAP
+    + _OTHERS.format(outer=3, inner=4)
+    + f"<filename>({_TEXT})</filename>{_GAP}"
+    + _OTHERS.format(outer=7, inner=8)
+    + f"<size>{_GAP}<width>([0-9]{{1,7}})</width>{_GAP}<height>([0-9]{{1,7}})</height>{_GAP}"
+    + rf"((?:<depth>[\w.-]+</depth>{_GAP})?)</size>{_GAP}"
+    + _OTHERS.format(outer=13, inner=14),
     re.ASCII,
 )
-_END = re.compile(r"\s*</annotation>\s*")
-_BETWEEN = re.compile(r"</object>\s*(?:<object>|</annotation>\s*\Z)")
-_FIRST_BOX = re.compile(r"<bndbox>" + r"\s*<(\w+)>[^<]*</\w+>" * 4)
-_DONE = "</annotation>"
+_END = re.compile(f"{_GAP}</annotation>{_GAP}")
+_BETWEEN = re.compile(rf"</object>{_GAP}(?:<object>|</annotation>{_GAP}\Z)")
+_FIRST_BOX = re.compile(r"<bndbox>" + rf"{_GAP}<(\w+)>[^<]*</\w+>" * 4)
+_DONE = "</annotation>"  # what follows the last object; known by identity
 _FLOATS = msgspec.json.Decoder(list[float])  # the pattern lets pass what JSON calls a number, no more
 
 
 def _boxes_in_order(order: tuple[str, ...]) -> re.Pattern[str]:
-    corner = r"\s*<{0}>(-?(?:0|[1-9][0-9]{{0,8}})(?:\.[0-9]{{1,40}})?)</{0}>"
-    return re.compile(r"<bndbox>" + "".join(corner.format(tag) for tag in order) + r"\s*</bndbox>")
+    number = r"(-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,40})?)"
+    corners = "".join(f"{_GAP}<{tag}>{number}</{tag}>" for tag in order)
+    return re.compile(f"<bndbox>{corners}{_GAP}</bndbox>")
 
 
 class XmlReader:
@@ -111,6 +116,7 @@ class XmlReader:
         self._index: dict[Look, int] = {}
         self._known: dict[tuple[str, str], int] = {}
         self._seams: dict[str, tuple[str, str]] = {}
+        self._extras: dict[str, bytes] = {}
         self._order: tuple[str, ...] = CORNERS
         self._places = [0, 1, 2, 3]
         self._boxes = _boxes_in_order(CORNERS)
@@ -148,7 +154,7 @@ class XmlReader:
                         return None
                 looks.append(look)
                 before = seam[1]
-            if before != _DONE:
+            if before is not _DONE:
                 return None
             coords = _FLOATS.decode(f"[{','.join(parts)}]")
             if self._order != CORNERS:
@@ -156,13 +162,17 @@ class XmlReader:
         attributes, first, _, _, filename, second, _, _, width, height, depth, third, _, _ = head.groups("")
         if not int(width) or not int(height):
             return None
+        own = f"<annotation{attributes}/>" if attributes else ""
         size = f"<size>{depth}</size>" if depth else ""
-        extras = tidy(f"{first}{second}{size}{third}".encode())
-        if attributes:
-            extras = f"<annotation{attributes}/>".encode() + extras
+        text = f"{own}{first}{second}{size}{third}"
+        extras = self._extras.get(text)
+        if extras is None:
+            extras = tidy(text.encode())
+            if len(self._extras) < _MAX_EXTRAS:
+                self._extras[text] = extras
         return Record(
             filename.strip(), int(width), int(height), extras, coords, looks,
-            objects=len(looks), offset=_stamped(extras),
+            None, len(looks), None, 0, (), _stamped(extras),
         )  # fmt: skip
 
     def _split(self, body: str) -> list[str]:

@@ -274,9 +274,7 @@ def _image_tables(request: Request, paired: Paired, splits: Splits) -> tuple[Tab
     return table, head
 
 
-def _box_table(
-    paired: Paired, images: Table, keypoints: tuple[int, int] | None, notices: list[Notice]
-) -> Table:
+def _box_table(paired: Paired, images: Table, keypoints: tuple[int, int] | None, notices: list[Notice]) -> Table:
     """The boxes of every image, in the order of images and lines."""
     labels, found = paired.labels, paired.labels.rows
     image_row = np.flatnonzero(paired.label >= 0)
@@ -323,9 +321,7 @@ def _tell_rows(labels: Labels, rows: Rows, notices: list[Notice]) -> None:
         notices.append(Notice("odd-separators", f"{text}; the trainer cannot read them."))
 
 
-def _category_table(
-    boxes: Table, names: dict[int, str], config: Config | None, notices: list[Notice]
-) -> Table:
+def _category_table(boxes: Table, names: dict[int, str], config: Config | None, notices: list[Notice]) -> Table:
     """Classes that are named or used, by id."""
     used = np.unique(boxes["category_id"].to_numpy()).tolist()
     nc = config.nc if config is not None else None

@@ -21,15 +21,15 @@ Problem = tuple[str, str, str, str]
 MOST_CONFIG = 1 << 20  # bytes of a data.yaml
 MOST_NODES = 100_000  # in a data.yaml, aliases counted as often as they are used
 MOST_CLASSES = 100_000
-_CLASS_LIST = re.compile(
-    r"(?:.*\.names|.*darknet\.labels|notes\.json"
-    r"|(?:obj|coco)?[ _.-]?(?:predefined_)?(?:class(?:es)?|names|labels?|class[ _-]?names)\.txt)$",
-    re.IGNORECASE,
-)
+_CLASS_LISTS = frozenset(
+    f"{before}{word}.txt"
+    for before in ("", "predefined_", "obj_", "obj.", "coco_", "coco.")
+    for word in ("class", "classes", "names", "class_names", "classnames", "class-names", "label", "labels")
+) | {"notes.json"}
 _PROSE = re.compile(
-    r"(?:read[ _-]?me.*|(?:licen[sc]e|copying|notice|notes?|requirements|changelog|citation)[\w.-]*)\.txt$",
-    re.IGNORECASE,
+    r"(?:read[ _-]?me.*|(?:licen[sc]e|copying|notice|notes?|requirements|changelog|citation)[\w.-]*)\.txt"
 )
+_PROSE_STARTS = ("read", "licen", "copying", "note", "notice", "requirements", "changelog", "citation")
 _CONFIG_KEY = re.compile(r"^\s*(?:names|nc|train|val|valid|test|path)\s*:", re.MULTILINE)
 _CORE_TAG = re.compile(r"tag:yaml\.org,2002:(?:str|int|float|bool|null|seq|map|timestamp|merge|value)$")
 _BOOLEANS = {
@@ -80,12 +80,14 @@ class Config:
 
 def is_class_list(name: str) -> bool:
     """Whether a file is called as lists of class names are: classes.txt, obj.names, _darknet.labels …"""
-    return _CLASS_LIST.fullmatch(name.rpartition("/")[2]) is not None
+    base = name.rpartition("/")[2].lower()
+    return base in _CLASS_LISTS or base.endswith((".names", "darknet.labels"))
 
 
 def is_prose(name: str) -> bool:
     """Whether a text file is called as prose is: README.txt, LICENSE.txt, requirements.txt …"""
-    return _PROSE.match(name.rpartition("/")[2]) is not None
+    base = name.rpartition("/")[2].lower()
+    return base.startswith(_PROSE_STARTS) and _PROSE.fullmatch(base) is not None
 
 
 def is_config(name: str) -> bool:
@@ -293,9 +295,8 @@ def read_class_lists(source: Source) -> tuple[list[ClassList], list[Problem]]:
     """The lists of class names that lie about as files of their own, those nearest to the root first."""
     lists: list[ClassList] = []
     problems: list[Problem] = []
-    for name in sorted(source.names, key=lambda name: (name.count("/"), name.endswith(".json"), name)):
-        if not is_class_list(name) or is_junk(name):
-            continue
+    found = [name for name in source.names if is_class_list(name) and not is_junk(name)]
+    for name in sorted(found, key=lambda name: (name.count("/"), name.endswith(".json"), name)):
         try:
             raw = source.read(name, MOST_CONFIG)
         except ReadError as error:

@@ -127,7 +127,7 @@ def in_labels(name: str) -> bool:
 
 
 def _candidates(request: Request) -> Iterable[str]:
-    """Text files that may be labels; those called as prose or class lists are only if they begin with a row."""
+    """Text files that may be labels: those called as prose or class lists only if they begin with a row."""
     for name in request.with_suffix(".txt"):
         if is_prose(name) or is_class_list(name):
             try:

@@ -145,9 +145,7 @@ class _Complaints:
 
 def _plain(text: bytes) -> bool:
     """Whether nothing but digits and white space is in it, its lines ending in LF or CRLF."""
-    return not text.translate(None, _PLAIN) and (
-        b"\r" not in text or text.count(b"\r") == text.count(b"\r\n")
-    )
+    return not text.translate(None, _PLAIN) and (b"\r" not in text or text.count(b"\r") == text.count(b"\r\n"))
 
 
 def _numeric(text: bytes) -> bool:
@@ -219,9 +217,7 @@ def is_row(line: str) -> bool:
     return len(words) >= 5 and all(_NUMBER.fullmatch(word) for word in words) and float(words[0]).is_integer()
 
 
-def _judge(
-    values: Array, start: Array, count: Array, keypoints: tuple[int, int] | None
-) -> tuple[Array, Array]:
+def _judge(values: Array, start: Array, count: Array, keypoints: tuple[int, int] | None) -> tuple[Array, Array]:
     """The kind of each row, and the position in _REASONS of what is wrong with it (-1: nothing)."""
     kind = np.full(len(count), POLYGON, np.int8)
     kind[count == 5] = BOX

@@ -50,9 +50,7 @@ class Tree:
         if not folder:
             return list(range(len(self.row)))
         start = f"{folder}/"
-        return [
-            i for name, rows in self.folders.items() if name == folder or name.startswith(start) for i in rows
-        ]
+        return [i for name, rows in self.folders.items() if name == folder or name.startswith(start) for i in rows]
 
 
 @dataclass
@@ -110,9 +108,7 @@ def _share_out(tree: Tree, members: dict[str, list[int]], where: str, splits: Sp
                 splits.problems.append(("image-in-two-splits", where, "", what))
 
 
-def _follow(
-    request: Request, tree: Tree, config: Config, splits: Splits, members: dict[str, list[int]]
-) -> None:
+def _follow(request: Request, tree: Tree, config: Config, splits: Splits, members: dict[str, list[int]]) -> None:
     """Look up every place that the config declares."""
     moved: list[str] = []
     for declared in config.splits:
@@ -125,9 +121,7 @@ def _follow(
                 also = f" (tried {_some(tried[:-1])})" if len(tried) > 2 else ""
                 moved.append(f"{told} is not there, {taken} was taken{also}")
         elif declared.split == "test" and not _has_files(request, tried):
-            splits.notice(
-                "split-absent", f"{told} is declared but not there (tried {_some(tried)}).", config.file
-            )
+            splits.notice("split-absent", f"{told} is declared but not there (tried {_some(tried)}).", config.file)
         else:
             what = f"{told} holds no image: tried {_some(tried)}. The split is empty"
             splits.problems.append(("malformed-record", config.file, f"line {declared.line}", what))

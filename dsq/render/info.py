@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dsq.health import Health
 from dsq.model import Dataset
-from dsq.render.text import FORMAT_NAMES, _safe
+from dsq.render.text import FORMAT_NAMES, notice_line, printable
 
 BAR = 24
 CLASSES_SHOWN = 30
@@ -41,8 +41,8 @@ def render_info(dataset: Dataset, facts: Health) -> str:
             lines.append(f"  … and {len(facts.boxes_by_class) - CLASSES_SHOWN:,} more")
     if about.notices:
         lines += ["", "notes"]
-        lines += [f"  {n.file + ': ' if n.file else ''}{n.text}" for n in about.notices]
-    return "\n".join(_safe(line) for line in lines)
+        lines += [f"  {notice_line(notice)}" for notice in about.notices]
+    return "\n".join(printable(line) for line in lines)
 
 
 def _images(facts: Health) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dsq.health import Health, health
-from dsq.model import About
+from dsq.model import About, Notice
 from dsq.report import Part, Report
 
 FORMAT_NAMES = {
@@ -60,7 +60,7 @@ def render_text(report: Report, *, show_all: bool = False, colour: bool = False)
     if not any(sections):
         lines.append(paint("Nothing found.", "green") + f" {report.summary['checked']} rules were checked.")
     lines += ["", _closing(report, show_all), _next(report)]
-    return "\n".join(_safe(line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def head_lines(about: About, facts: Health) -> list[str]:
@@ -84,13 +84,18 @@ def head_lines(about: About, facts: Health) -> list[str]:
     if facts.sources < facts.images:
         parts.append(f"{facts.images:,} files from {facts.sources:,} source images")
     lines = [first, " · ".join(part for part in parts if part)]
-    notes = [f"note: {notice.file + ': ' if notice.file else ''}{notice.text}" for notice in about.notices]
+    notes = [f"note: {notice_line(notice)}" for notice in about.notices]
     lines += [
         note if len(note) <= NOTE_WIDTH else note[: NOTE_WIDTH - 1] + "…" for note in notes[:NOTES_SHOWN]
     ]
     if len(notes) > NOTES_SHOWN:
         lines.append(f"note: {len(notes) - NOTES_SHOWN} more (dsq info shows them all)")
     return [line for line in lines if line]
+
+
+def notice_line(notice: Notice) -> str:
+    """The notice with its file in front, unless its text names the file already."""
+    return notice.text if not notice.file or notice.file in notice.text else f"{notice.file}: {notice.text}"
 
 
 def _section(part: Part, level: str) -> int:
@@ -119,7 +124,7 @@ def _rule_lines(report: Report, part: Part, level: str, limit: int | None, paint
     noun = "" if part.collapsed else _noun(same, records)
     shown = f"{count:,} {noun}" if noun else ""
     title = f"  {paint(part.rule.name.ljust(NAME_WIDTH), 'bold')} {shown:>12}  "
-    if len(firsts) == 1 and count > 1:
+    if len(firsts) == 1 and count > 1 and limit is not None:
         places = [_place(record, short=limit is not None) for record in records[:limit]]
         text = "  ".join(dict.fromkeys(place for place in places if place))
         more = f"   +{count - len(places):,}" if count > len(places) else ""
@@ -239,6 +244,6 @@ def _painter(colour: bool) -> Callable[[str, str], str]:
     return paint
 
 
-def _safe(line: str) -> str:
+def printable(line: str) -> str:
     """Control characters of hostile names as escapes; our own colours stay."""
     return re.sub(r"[\x00-\x1a\x1c-\x1f\x7f]|\x1b(?!\[\d*(?:;\d+)*m)", lambda m: f"\\x{ord(m[0]):02x}", line)

@@ -24,16 +24,16 @@ def _overhang(corners: Array, width: Array, height: Array) -> Array:
     return found
 
 
-@rule(Severity.WARNING, message="{value:.3g} px over the {side} edge{note}")
+@rule(Severity.WARNING, message="{value:.3g} px over the {side} edge{note}", collapse=False)
 def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.002) -> Table | None:
     """A box that reaches beyond its image.
 
     Its overhang shows nothing that could be learnt; some trainers clip it, some stop, and Ultralytics drops
     the **whole image** where a centre or a side of a YOLO row leaves -0.01..1.01. That, and a box wholly
     outside its image, is an error. Up to `slip` pixels or the share `slip_share` of the image's side (the
-    larger of the two) it is the rounding of an export, off by one or by float: a note only, one for the set
-    where more than half of the images have it. A hundredth of a pixel is nothing. Where the whole set is
-    written differently, `box-convention` says so and this rule tells its boxes in one line.
+    larger of the two) it is the rounding of an export, off by one or by float: a note only. A hundredth of a
+    pixel is nothing. What more than half of the images share is told once; errors are told one by one. Where
+    the whole set is written differently, `box-convention` says so and this rule tells its boxes in one line.
 
     **Do:** clip to the image's width and height (not one less: albumentations #1652); look at a box that lies
     far outside, its image may be the wrong one or the wrong size.
@@ -87,13 +87,16 @@ def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.00
             "severity": np.select([gone | dropped, light], ["error", "info"], "warning"),
         }
     )
-    touched = len(np.unique(image[light]))
-    if touched < 10 or touched * 2 <= len(scan.images):
-        return table
-    most = over[light].max()
-    message = f"{light.sum():,} boxes of {touched:,} images, by {most:.3g} px at most: rounding, clip them"
-    whole = pd.DataFrame({"subject": ["rounding"], "message": [message], "severity": ["info"]})
-    return pd.concat([table[~light], whole], ignore_index=True) if not light.all() else whole
+    parts = [table]
+    for severity, why in (("warning", "drawn so on purpose?"), ("info", "rounding, clip them")):
+        chosen = table["severity"].to_numpy() == severity
+        touched = len(np.unique(image[chosen]))
+        if touched >= 10 and touched * 2 > len(scan.images):
+            most = over[chosen].max()
+            message = f"{chosen.sum():,} boxes of {touched:,} images, by {most:.3g} px at most: {why}"
+            parts[0] = parts[0][parts[0]["severity"] != severity]
+            parts.append(pd.DataFrame({"subject": [severity], "message": [message], "severity": [severity]}))
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
 @rule(Severity.INFO, message="covers {value:.1%} of the image{note}", collapse=False)
@@ -139,8 +142,8 @@ def whole_image_box(scan: Scan, *, min_cover: float = 0.98, min_share: float = 0
             "box_id": scan.boxes["box_id"].to_numpy()[rows],
             "value": cover,
             "threshold": min_cover,
-            "note": np.where(others > 0, ", beside other boxes: a slip?", "").astype(object),
-            "confidence": np.where(others > 0, "medium", "high").astype(object),
+            "note": np.where(others > 0, ", around other boxes", "").astype(object),
+            "confidence": np.where(others > 0, "low", "high").astype(object),
         }
     )
 

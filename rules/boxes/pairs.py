@@ -44,7 +44,7 @@ def _place_of(scan: Scan, rows: Array) -> Array:
     return text
 
 
-@rule(Severity.WARNING, message="{relation} {other} of its class")
+@rule(Severity.WARNING, message="{relation} {other}, same class")
 def duplicate_box(scan: Scan, *, min_iou: float = 0.95) -> Table | None:
     """A box drawn twice: same class, same place.
 
@@ -61,7 +61,7 @@ def duplicate_box(scan: Scan, *, min_iou: float = 0.95) -> Table | None:
     >>> import dsq
     >>> data = dsq.build_dataset([("a.jpg", "cat", 10, 10, 90, 60), ("a.jpg", "cat", 10, 11, 90, 60)])
     >>> dsq.audit(data, select=["duplicate-box"]).messages()
-    ['IoU 0.97 with another box of its class']
+    ['IoU 0.97 with another box, same class']
     """
     pairs = _pairs(scan, min_iou, same_class=True)
     if pairs.empty:
@@ -88,9 +88,9 @@ def duplicate_box(scan: Scan, *, min_iou: float = 0.95) -> Table | None:
     )
 
 
-@rule(Severity.INFO, confidence="medium", message="{relation} {other}, which is {other_class}")
+@rule(Severity.INFO, confidence="medium", message="{relation} {other} ({other_class})")
 def two_classes_one_object(
-    scan: Scan, *, min_iou: float = 0.9, min_pairs: int = 5, min_share: float = 0.2
+    scan: Scan, *, min_iou: float = 0.9, min_pairs: int = 5, min_share: float = 0.5
 ) -> Table | None:
     """Two boxes of different classes on one object.
 
@@ -108,7 +108,7 @@ def two_classes_one_object(
     >>> import dsq
     >>> data = dsq.build_dataset([("a.jpg", "cat", 10, 10, 90, 60), ("a.jpg", "dog", 10, 10, 90, 60)])
     >>> dsq.audit(data, select=["two-classes-one-object"]).messages()
-    ['identical to another box, which is cat']
+    ['identical to another box (cat)']
     """
     pairs = _pairs(scan, min_iou, same_class=False)
     if pairs.empty:

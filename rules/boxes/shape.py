@@ -122,7 +122,7 @@ def _small_at(sides: Array, share: float, imgsz: int, least: float, min_share: f
 @rule(
     Severity.INFO,
     confidence="low",
-    message="{box_width:.0f} × {box_height:.0f} px, {value:.2g} to 1{note}",
+    message="{box_width:.0f} × {box_height:.0f} px: width by height {value:.2g}{note}",
 )
 def odd_aspect_box(
     scan: Scan, *, min_boxes: int = 20, spreads: float = 1.0, min_times: float = 2.0, max_ratio: float = 20.0
@@ -130,33 +130,33 @@ def odd_aspect_box(
     """A box of a shape that its class does not have.
 
     A box drawn over two objects, over half of one, or with a stray corner is often too flat or too tall for
-    its class. Width over height is held against the class's usual range, from its 5th to its 95th percentile:
+    its class. Width over height is held against the class's usual range, from its 10th to its 90th percentile:
     a box is odd where it lies outside by the factor `min_times`, and by `spreads` of that range (both in
     logarithms), in a class of at least `min_boxes` boxes. In smaller classes only a box longer than
-    `max_ratio` to 1 is told. Boxes at the image's edge (cut objects) and with sides under 4 pixels are left
-    out.
+    `max_ratio` to 1 is told. Boxes at the image's edge (cut objects), with sides under 4 pixels and of crowds
+    are left out.
 
     **Do:** look at it. It is a hint; a person lying down is right.
 
-    20 to 1 is hotcoco's default. One spread beyond the range is five standard deviations of a normal
-    distribution, Datumaro's default; percentiles bear classes of two shapes (cars along and across). The
-    others are our own choice.
+    20 to 1 is hotcoco's default. One spread beyond the range is four standard deviations of a normal
+    distribution (Datumaro takes five); percentiles bear classes of two shapes, cars along and across, and up
+    to a tenth of odd boxes. The others are our own choice.
 
     >>> import dsq
     >>> usual = [(f"{n}.jpg", "cup", 50, 50, 40 + n % 5, 60) for n in range(30)]
     >>> data = dsq.build_dataset([*usual, ("odd.jpg", "cup", 50, 50, 300, 40)])
     >>> dsq.audit(data, select=["odd-aspect-box"]).messages()
-    ['300 × 40 px, 7.5 to 1; its class 0.67 to 0.73']
+    ['300 × 40 px: width by height 7.5, its class 0.67 to 0.73']
     """
     geometry = scan.geometry
     width, height = geometry.width, geometry.height
     with np.errstate(invalid="ignore", divide="ignore"):
         aspect = np.log(width) - np.log(height)
-    aspect[~((width >= 4) & (height >= 4))] = np.nan
+    aspect[~((width >= 4) & (height >= 4)) | scan.boxes["crowd"].to_numpy()] = np.nan
     groups = scan.boxes["category_id"].to_numpy()
     by_class = pd.Series(aspect).groupby(groups)
-    low = by_class.quantile(0.05, interpolation="higher")
-    high = by_class.quantile(0.95, interpolation="lower").to_numpy()
+    low = by_class.quantile(0.1, interpolation="higher")
+    high = by_class.quantile(0.9, interpolation="lower").to_numpy()
     position = low.index.get_indexer(pd.Index(groups))
     gap = np.maximum(np.log(min_times), spreads * (high - low.to_numpy()))
     large = (by_class.count() >= min_boxes).to_numpy()
@@ -169,7 +169,7 @@ def odd_aspect_box(
         return None
     kind = position[rows]
     told = [
-        f"; its class {a:.2g} to {b:.2g}" if usual else ""
+        f", its class {a:.2g} to {b:.2g}" if usual else ""
         for a, b, usual in zip(np.exp(low.to_numpy()[kind]), np.exp(high[kind]), large[kind], strict=True)
     ]
     return pd.DataFrame(

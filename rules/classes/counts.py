@@ -29,6 +29,7 @@ def _counts(scan: Scan) -> Table:
     declared = table["declared"].to_numpy()
     kept = (boxes > 0) & (declared | ~declared.any())
     counts = table[["name", "category_id"]].assign(boxes=boxes, images=images)[kept]
+    counts["name"] = [f"id {name}" if name.isdigit() else name for name in counts["name"]]
     return counts.sort_values("name", ignore_index=True)
 
 
@@ -67,7 +68,7 @@ def class_imbalance(
     return pd.DataFrame([row])
 
 
-@rule(Severity.INFO, message="{name}: {value:,} images, under {threshold:,}")
+@rule(Severity.INFO, message="{name}: {value:,} of the {threshold:,} images advised")
 def too_few_images_per_class(scan: Scan, *, tiers: tuple[int, ...] = (50, 300, 1500)) -> Table | None:
     """Classes in fewer images than the guides advise.
 
@@ -79,12 +80,12 @@ def too_few_images_per_class(scan: Scan, *, tiers: tuple[int, ...] = (50, 300, 1
     >>> import dsq
     >>> data = dsq.build_dataset([("a.jpg", "cat", 10, 10, 20, 30), ("b.jpg", "dog", 10, 10, 20, 30)])
     >>> dsq.audit(data, select=["too-few-images-per-class"]).messages()
-    ['2 of 2 classes under 50 images: cat 1, dog 1']
+    ['2 of 2 classes under 50 images: cat (1), dog (1)']
     """
     return _short(_counts(scan), "images", tiers)
 
 
-@rule(Severity.INFO, message="{name}: {value:,} boxes, under {threshold:,}")
+@rule(Severity.INFO, message="{name}: {value:,} of the {threshold:,} boxes advised")
 def too_few_instances_per_class(scan: Scan, *, tiers: tuple[int, ...] = (10, 10000)) -> Table | None:
     """Classes with fewer boxes than the guides advise.
 
@@ -95,7 +96,7 @@ def too_few_instances_per_class(scan: Scan, *, tiers: tuple[int, ...] = (10, 100
     >>> import dsq
     >>> boxes = [("a.jpg", "cat", 10, 10, 20, 30), ("b.jpg", "dog", 10, 10, 20, 30)]
     >>> dsq.audit(dsq.build_dataset(boxes), select=["too-few-instances-per-class"]).messages()
-    ['2 of 2 classes under 10 boxes: cat 1, dog 1']
+    ['2 of 2 classes under 10 boxes: cat (1), dog (1)']
     """
     return _short(_counts(scan), "boxes", tiers)
 
@@ -111,7 +112,7 @@ def _short(counts: Table, what: str, tiers: Sequence[int]) -> Table | None:
     values = short[what].to_numpy()
     following = marks[np.searchsorted(marks, values, side="right")]
     if len(short) > 1 and (len(short) == len(counts) or (len(counts) >= 10 and len(short) * 2 > len(counts))):
-        told = list_some(f"{name} {value:,}" for name, value in zip(short["name"], values, strict=True))
+        told = list_some(f"{name} ({value:,})" for name, value in zip(short["name"], values, strict=True))
         lowest = int((values < marks[0]).sum())
         least = f" ({lowest:,} under {marks[0]:,})" if lowest and following[-1] > marks[0] else ""
         message = f"{len(short):,} of {len(counts):,} classes under {following[-1]:,} {what}{least}: {told}"
@@ -167,9 +168,7 @@ def class_coverage(
     grid = (len(scan.categories), len(parts))
     cells = pairs["category_row"].to_numpy() * len(parts) + codes[pairs["image_row"].to_numpy()]
     images = np.bincount(cells, minlength=grid[0] * grid[1]).reshape(grid)
-    boxes = (
-        np.bincount(cells, weights=pairs["boxes"], minlength=grid[0] * grid[1]).reshape(grid).astype(np.int64)
-    )
+    boxes = np.bincount(cells, weights=pairs["boxes"], minlength=grid[0] * grid[1]).reshape(grid).astype(np.int64)
     labelling = images > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = np.nan_to_num(images.sum(1) / (labelling * sizes).sum(1))

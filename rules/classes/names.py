@@ -61,12 +61,8 @@ def class_name_variants(scan: Scan, *, min_length: int = 6) -> Table | None:
         if hidden and name not in told:
             rows.append({"subject": name, "message": f"the name {name!r} {hidden}"})
     plurals = _groups({name: _singular(key) for name, key in keys.items()}, beside=keys)
-    slips = [
-        pair for pair in _slips(keys, min_length) if not any(set(pair) <= set(group) for group in plurals)
-    ]
-    for group, why in [(group, "singular and plural") for group in plurals] + [
-        (pair, "a slip") for pair in slips
-    ]:
+    slips = [pair for pair in _slips(keys, min_length) if not any(set(pair) <= set(group) for group in plurals)]
+    for group, why in [(group, "singular and plural") for group in plurals] + [(pair, "a slip") for pair in slips]:
         said = f"{_counted(group, boxes)}: one class written in two ways ({why})?"
         doubt = {"severity": Severity.INFO, "confidence": "low", "message": said}
         rows.append(_variants(group, boxes) | doubt)
@@ -106,9 +102,7 @@ def _groups(keys: Mapping[str, str], beside: Mapping[str, str] | None = None) ->
 
 def _hidden(name: str) -> str:
     """What one cannot see in a name, or ""."""
-    odd = [
-        letter for letter in name if unicodedata.category(letter) in ("Cf", "Cc", "Co") or letter == "\xa0"
-    ]
+    odd = [letter for letter in name if unicodedata.category(letter) in ("Cf", "Cc", "Co") or letter == "\xa0"]
     if odd:
         return f"holds a character one cannot see (U+{ord(odd[0]):04X})"
     return "begins or ends with a space" if name != name.strip() else ""
@@ -131,14 +125,7 @@ def _slips(keys: Mapping[str, str], min_length: int) -> list[list[str]]:
         if len(key) >= min_length:
             for place in range(len(key) + 1):
                 shorter[key[:place] + key[place + 1 :]].add(name)
-    pairs = {
-        (one, two)
-        for names in shorter.values()
-        if len(names) > 1
-        for one in names
-        for two in names
-        if one < two
-    }
+    pairs = {(one, two) for names in shorter.values() if len(names) > 1 for one in names for two in names if one < two}
     return [list(pair) for pair in sorted(pairs) if keys[pair[0]] != keys[pair[1]] and _is_slip(*pair)]
 
 
@@ -254,10 +241,6 @@ def _placeholders(scan: Scan) -> np.ndarray[Any, Any]:
     table = scan.categories
     parents = table["supercategory"].astype(object)
     names = table["name"].astype(object)
-    root = (
-        parents.astype(str).str.casefold().eq("none")
-        & parents.notna()
-        & names.isin(parents[parents != names])
-    )
+    root = parents.astype(str).str.casefold().eq("none") & parents.notna() & names.isin(parents[parents != names])
     root &= ~names.map(_boxes_by_class(scan)).astype(bool) & table["declared"]
     return root.to_numpy(bool)

@@ -12,14 +12,13 @@ from dsq.scan import Scan, Table
 
 
 def _split_size(scan: Scan, name: str) -> tuple[int, int]:
-    """Images and boxes of a split, images about which nothing is said left out."""
+    """Images and boxes of a split; images about which nothing is said or that are not there are left out."""
     chosen = ((scan.images["split"] == name) & (scan.images["label_state"] != "unlabelled")).to_numpy(bool)
+    chosen = chosen & (scan.present | ~scan.present.any())
     return int(chosen.sum()), int(chosen[scan.image_row].sum())
 
 
-@rule(
-    Severity.WARNING, message="a train split and no val: nothing says when to stop or which model is better"
-)
+@rule(Severity.WARNING, message="a train split and no val: nothing says when to stop or which model is better")
 def no_validation_split(scan: Scan) -> Table | None:
     """No images are set aside for validation.
 
@@ -39,16 +38,17 @@ def no_validation_split(scan: Scan) -> Table | None:
     if not splits:
         message = "no splits yet: set about a fifth aside for validation"
         return pd.DataFrame([{"subject": "set", "message": message, "severity": Severity.INFO}])
-    if "train" in splits and "val" not in splits:
-        return pd.DataFrame([{"subject": "set"}])
-    return None
+    if "train" not in splits or "val" in splits:
+        return None
+    row = {"subject": "set"}
+    if "test" in splits:
+        row["message"] = "train and test, but no val: the best model would be chosen on test"
+    return pd.DataFrame([row])
 
 
-@rule(
-    Severity.INFO, message="{count}: a difference of less than about {points:.0f} points of recall is chance"
-)
+@rule(Severity.INFO, message="val is {count}: recall of two models differs by chance by up to {points:.0f} points")
 def tiny_validation_split(
-    scan: Scan, *, few: int = 5, min_share: float = 0.02, min_images: int = 100
+    scan: Scan, *, few: int = 5, min_share: float = 0.02, min_images: int = 100, max_points: float = 5.0
 ) -> Table | None:
     """A validation split too small to tell models apart.
 
@@ -59,39 +59,37 @@ def tiny_validation_split(
 
     `few` (5) images or fewer are a warning: a validation set of 2 to 5 images means nothing (Roboflow's
     guide). So is a split of less than `min_share` (2 %, our choice) of the training images while under
-    `min_images` (100, our choice); any other under `min_images` is told with what it can show. Move images
-    from train, whole scenes at a time, or validate in turns (folds).
+    `min_images` (100, our choice); any other under `min_images` is told with what it can show, where that is
+    no better than ± `max_points` (5 points, our choice). Move images from train, whole scenes at a time, or
+    validate in turns (folds).
 
     >>> import dsq
     >>> images = [{"file": f"{n}.jpg", "split": "train" if n < 40 else "val"} for n in range(44)]
     >>> data = dsq.build_dataset([(f"{n}.jpg", "cat", 1, 1, 9, 9) for n in range(44)], images=images)
     >>> dsq.audit(data, select=["tiny-validation-split"]).messages()
-    ['4 images with 4 boxes in val mean nothing: recall is known to ± 49 points only']
+    ['val is 4 images with 4 boxes: that measures nothing (recall ± 49 points)']
     """
     images, boxes = _split_size(scan, "val")
     trained, _ = _split_size(scan, "train")
-    if (
-        len(scan.boxes) == 0
-        or trained == 0
-        or images >= min_images
-        or not (scan.images["split"] == "val").any()
-    ):
+    if len(scan.boxes) == 0 or trained == 0 or images >= min_images or not (scan.images["split"] == "val").any():
         return None
     points = min(98 / max(boxes, 1) ** 0.5, 50.0)
     row: dict[str, Any] = {"subject": "val", "value": images, "threshold": min_images, "points": points}
-    row["count"] = f"{images:,} {'image' if images == 1 else 'images'} with {boxes:,} boxes in val"
+    row["count"] = f"{images:,} {'image' if images == 1 else 'images'} with {boxes:,} boxes"
     if boxes == 0:
         row |= {
             "severity": Severity.WARNING,
-            "message": f"{images:,} images and no box in val: nothing to measure",
+            "message": f"val is {row['count']}: there is nothing to measure",
         }
     elif images <= few or images < min_share * trained:
-        said = f"{row['count']} mean nothing: recall is known to ± {points:.0f} points only"
+        said = f"val is {row['count']}: that measures nothing (recall ± {points:.0f} points)"
         row |= {
             "severity": Severity.WARNING,
             "threshold": few if images <= few else min_images,
             "message": said,
         }
+    elif points <= max_points:
+        return None
     return pd.DataFrame([row])
 
 
@@ -117,24 +115,18 @@ def class_missing_from_split(scan: Scan, *, min_boxes: int = 10, most: float = 0
     boxes = {}
     for name in ("train", "val", "test"):
         chosen = pairs[split == name]
-        boxes[name] = np.bincount(
-            chosen["category_row"], weights=chosen["boxes"], minlength=len(table)
-        ).astype(int)
+        boxes[name] = np.bincount(chosen["category_row"], weights=chosen["boxes"], minlength=len(table)).astype(int)
     if boxes["train"].sum() == 0:
         return None
     known = table["declared"].to_numpy()
     unlearned = {name: known & (boxes["train"] == 0) & (boxes[name] > 0) for name in ("val", "test")}
     parts = [_lacking(table, boxes[name], chosen, name) for name, chosen in unlearned.items()]
     unmeasured = known & (boxes["val"] == 0) & (boxes["train"] >= min_boxes) & (boxes["val"].sum() > 0)
-    told = _lacking(table, boxes["train"], unmeasured, "train").assign(
-        severity=Severity.INFO, threshold=min_boxes
-    )
+    told = _lacking(table, boxes["train"], unmeasured, "train").assign(severity=Severity.INFO, threshold=min_boxes)
     used = int((known & (boxes["train"] > 0)).sum())
     if used >= 10 and len(told) > most * used:
         message = f"{len(told):,} of {used:,} classes of train are not in val: {list_some(told['name'])}"
-        told = pd.DataFrame(
-            [{"subject": "set", "message": message, "value": len(told), "severity": Severity.INFO}]
-        )
+        told = pd.DataFrame([{"subject": "set", "message": message, "value": len(told), "severity": Severity.INFO}])
     elif len(told):
         told["message"] = [
             f"{name}: in train ({value:,}), not in val: it is never measured"

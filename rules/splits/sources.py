@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dsq.rule import Severity, rule
@@ -20,6 +21,8 @@ def same_source_in_two_splits(scan: Scan) -> Table | None:
 
     A model that is tested on pictures it was trained on scores too high, and early stopping and the choice
     between models go wrong with it. What the names prove is judged here; `leakage` looks at the pixels.
+
+    Labels whose image is missing are left out.
 
     - One file that two splits list: an error.
     - Roboflow names the versions that it makes of one picture `<source>.rf.<hash>`: the same source in two
@@ -40,13 +43,19 @@ def same_source_in_two_splits(scan: Scan) -> Table | None:
     split = scan.images["split"].astype(object)
     if split.nunique() > 1:
         table = scan.stems.assign(split=split, image_id=scan.images["image_id"], file=scan.images["file"])
-        table = table[table["split"].notna()]
+        table = table[table["split"].notna() & _there(scan)]
         certain = {image for row in rows for image in row.get("images") or ()}
         rows += _one_file(table[~table["image_id"].isin(certain)])
         rows += _versions(table[table["roboflow"]])
         rows += _strayed_copies(table)
         rows += _same_names(table[~table["roboflow"] & table["distinctive"]])
     return pd.DataFrame(rows) if rows else None
+
+
+def _there(scan: Scan) -> np.ndarray[Any, Any]:
+    """(images,) bool: whether the file is there; all, where no image file is given."""
+    found: np.ndarray[Any, Any] = scan.present | ~scan.present.any()
+    return found
 
 
 def _listed_twice(scan: Scan) -> list[dict[str, Any]]:
@@ -72,9 +81,7 @@ def _crossing(table: Table, by: str) -> Iterable[tuple[str, Table]]:
 
 def _row(group: Table, name: str, **more: Any) -> dict[str, Any]:
     counts = Counter(group["split"])
-    order = sorted(
-        counts, key=lambda name: (name not in TEACHING, TEACHING.index(name) if name in TEACHING else name)
-    )
+    order = sorted(counts, key=lambda name: (name not in TEACHING, TEACHING.index(name) if name in TEACHING else name))
     told = ", ".join(f"{counts[name]:,} in {name}" for name in order)
     return {"images": sorted(group["image_id"]), "group": name, "value": len(group), "told": told, **more}
 
@@ -115,9 +122,7 @@ def _strayed_copies(table: Table) -> list[dict[str, Any]]:
         both = pd.concat([originals[originals["stem"] == name], group])
         if both["split"].nunique() > 1:
             row = _row(both, str(name), severity=Severity.WARNING, confidence="medium")
-            rows.append(
-                row | {"message": f"{row['told']}: a picture and augmented copies of it, by their names"}
-            )
+            rows.append(row | {"message": f"{row['told']}: a picture and augmented copies of it, by their names"})
     return rows
 
 
@@ -130,42 +135,38 @@ def _same_names(table: Table) -> list[dict[str, Any]]:
     return rows
 
 
-@rule(
-    Severity.WARNING,
-    confidence="medium",
-    message="{value:,} of {size:,} images of {subject} are augmented copies: measure on plain pictures",
-)
+@rule(Severity.WARNING, confidence="medium", message="{value:,} versions of one picture in {split}: keep one")
 def augmented_validation(scan: Scan, *, min_share: float = 0.02) -> Table | None:
     """Augmented copies in a validation or test split.
 
     Copies of one picture, turned, blurred or cut out, make a split look larger than it is: its pictures are
     no longer independent, and the score is that of pictures that never come from a camera. Only the training
-    split is augmented. Counted are Roboflow versions of a source beyond the first, and names that an
-    augmentation script writes (`_hflip`, `_augmented_3`, or `_blur` beside the picture without it). More
-    than `min_share` (2 %, our choice) of the split is told. Keep one version of each picture.
+    split is augmented. Told are Roboflow versions of one source, and names that an augmentation script
+    writes (`_hflip`, `_augmented_3`, or `_blur` beside the picture without it), where the copies are more
+    than `min_share` (2 %, our choice) of the split. Keep one version of each picture.
 
     >>> import dsq
     >>> images = [{"file": f"valid/street-corner_jpg.rf.{n}.jpg", "split": "val"} for n in range(3)]
     >>> data = dsq.build_dataset(images=images)
     >>> dsq.audit(data, select=["augmented-validation"]).messages()
-    ['2 of 3 images of val are augmented copies: measure on plain pictures']
+    ['3 versions of one picture in val: keep one']
     """
     split = scan.images["split"].astype(object)
-    measured = split.isin(["val", "test"])
+    measured = split.isin(["val", "test"]) & _there(scan)
     if not measured.any():
         return None
-    facts = scan.stems.assign(split=split, image_id=scan.images["image_id"], file=scan.images["file"])[
-        measured
-    ]
+    facts = scan.stems.assign(split=split, image_id=scan.images["image_id"], file=scan.images["file"])[measured]
     facts = facts.drop_duplicates("file").sort_values("file")
-    again = facts["roboflow"] & facts.duplicated(["split", "source"], keep="first")
-    copies = facts[again | facts["augmented"]]
+    again = facts.duplicated(["split", "source"], keep=False)
+    versions = facts[again | facts["augmented"]]
+    copies = versions[versions["augmented"] | versions.duplicated(["split", "source"])]
+    sizes, copied = Counter(facts["split"]), Counter(copies["split"])
     rows = []
-    for name, group in copies.groupby("split"):
-        size = int((facts["split"] == name).sum())
-        if len(group) > min_share * size:
-            images = group["image_id"].tolist()
-            rows.append(
-                {"subject": name, "images": images, "value": len(group), "threshold": min_share, "size": size}
-            )
+    for (name, source), group in versions.groupby(["split", "source"]):
+        if copied[name] <= min_share * sizes[name]:
+            continue
+        row = {"images": group["image_id"].tolist(), "group": source, "value": len(group), "split": name}
+        if len(group) == 1:
+            row["message"] = f"an augmented copy in {name}, by its name: measure on plain pictures"
+        rows.append(row | {"threshold": min_share})
     return pd.DataFrame(rows) if rows else None
