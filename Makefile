@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test check docs samples bench clean
 
 demo: $(VENV)/.core  ## audit the sample dataset
-	$(BIN)/dsq audit sample_datasets/potholes-yolo.zip --fail-on never
+	$(BIN)/dsq audit sample_datasets/potholes-coco.zip --fail-on never
 
 test: $(VENV)/.dev  ## every test
 	$(BIN)/python -m pytest
@@ -18,8 +18,9 @@ check: $(VENV)/.dev  ## lint, types, tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-docs: $(VENV)/.dev  ## write docs/rules.md from the rules
-	$(BIN)/python -m dsq.render.pages > docs/rules.md
+docs: $(VENV)/.dev  ## write what the pages quote from the program
+	$(BIN)/python docs/refresh.py
+	$(BIN)/python docs/draw.py
 
 samples: $(VENV)/.core  ## render sample_datasets again
 	$(BIN)/python sample_datasets/render.py

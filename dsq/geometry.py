@@ -79,6 +79,7 @@ def group_extents(corners: Array, group: Array, count: int) -> Array:
     """
     extents = np.full((count, 4), np.nan)
     extents[group] = [np.inf, np.inf, -np.inf, -np.inf]
-    for side, reach in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
-        reach.at(extents[:, side], group, corners[:, side])
+    with np.errstate(invalid="ignore"):
+        for side, reach in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
+            reach.at(extents[:, side], group, corners[:, side])
     return extents

@@ -28,7 +28,8 @@ def unlabelled_image(scan: Scan, *, most: float = 0.5) -> Table | None:
     An image without a label file, an XML or a record is not a background: it may hold any number of objects
     that nobody marked. YOLO trainers take it for a background and so learn that its objects are none. Label
     it, leave it out, or say that it shows nothing to find: for YOLO with `--no-label-file background`, for
-    VOC with an XML without objects. COCO images without a record are told by `orphan-image`.
+    VOC with an XML without objects. COCO images without a record are told by `orphan-image`, annotation
+    files that cannot be read by `malformed-record`.
 
     Where more than `most` (half) of ten or more images are so, it is told once, as a property of the set (as
     CleanVision does with what most images share); a set of bare pictures is told as a fact.
@@ -40,7 +41,7 @@ def unlabelled_image(scan: Scan, *, most: float = 0.5) -> Table | None:
     ['no annotation: label it']
     """
     images = scan.images
-    unlabelled = (images["label_state"] == "unlabelled").to_numpy()
+    unlabelled = ((images["label_state"] == "unlabelled") & images["origin_file"].isna()).to_numpy()
     count = int(unlabelled.sum())
     if count == 0 or scan.about.format == "coco":
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,17 @@ def test_plurals_and_slips_are_hints(names: tuple[str, str]) -> None:
 def test_variants_are_told_with_their_boxes() -> None:
     report = audit(make_set({"car": 3, "CAR": 1, "Car": 2, "bus": 2}), "class-name-variants")
     assert report.messages() == ["'CAR' (1 box), 'Car' (2 boxes), 'car' (3 boxes) read as one class: give it one name"]
+
+
+def test_one_spelling_speaks_for_the_others() -> None:
+    report = audit(
+        make_set(dict.fromkeys(["Pothole", "pot hole", "pothole", "pothle", "potholes"], 1)), "class-name-variants"
+    )
+    assert report.messages() == [
+        "'Pothole' (1 box), 'pot hole' (1 box), 'pothole' (1 box) read as one class: give it one name",
+        "'pothle' (1 box), 'pothole' (1 box): one class written in two ways (a slip)?",
+        "'pothole' (1 box), 'potholes' (1 box): one class written in two ways (singular and plural)?",
+    ]
 
 
 def test_min_length_of_slips() -> None:
@@ -279,3 +291,30 @@ def test_class_coverage_by_source() -> None:
 def test_a_small_clean_set_has_no_warning() -> None:
     data = make_set({"pothole": 30, "manhole": 28, "crack": 25}, classes=["pothole", "manhole", "crack"])
     assert set(dsq.audit(data, select=["classes"]).findings["severity"]) <= {"info"}
+
+
+def test_ids_beyond_the_list_of_the_ships(shared_data: Path) -> None:
+    found = audit(dsq.read(shared_data / "ships-yolov8"), "undeclared-class").findings
+    assert found["value"].sum() == 188
+    assert set(found["category"]) <= {str(number) for number in range(1, 45)}
+    assert found["category"].nunique() == 26
+
+
+def test_names_and_roots_of_real_sets(shared_data: Path) -> None:
+    report = audit(dsq.read(shared_data / "odd" / "labellint-sample-coco"), "class-name-variants")
+    assert report.messages() == ["'Car' (1 box), 'car' (5 boxes) read as one class: give it one name"]
+    report = audit(dsq.read(shared_data / "traffic-ground"), "placeholder-root-class")
+    assert report.findings["category"].tolist() == ["vehicles"]
+    coco = dsq.read(shared_data / "coco-tiny")
+    assert dsq.audit(coco, select=["class-name-variants", "placeholder-root-class", "class-coverage"]).messages() == []
+
+
+def test_names_that_yaml_reads_as_truth_values(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("names: [yes, no]\ntrain: images\n")
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"")
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    found = audit(dsq.read(tmp_path), "class-name-variants").findings
+    assert found["severity"].unique().tolist() == ["warning"]
+    assert found["origin"].iloc[0]["file"] == "data.yaml"

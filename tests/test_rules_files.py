@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import dsq
 from dsq.model import About, ClassList, Dataset
@@ -87,9 +90,7 @@ class TestProblems:
 
     def test_a_file_about_several_images_names_none(self) -> None:
         images = [{"file": name, "origin_file": "labels.csv"} for name in ("a.jpg", "b.jpg")]
-        data = dsq.build_dataset(
-            images=images, problems=[("malformed-record", "labels.csv", "line 2", "bad")]
-        )
+        data = dsq.build_dataset(images=images, problems=[("malformed-record", "labels.csv", "line 2", "bad")])
         assert judge(data, "malformed-record")[0]["image"] is None
         data = dsq.build_dataset(
             images=[{"file": "a.jpg", "origin_file": "a.json"}],
@@ -104,6 +105,28 @@ class TestProblems:
         )
         rule = "malformed-record"
         assert not dsq.audit(data, select=[rule], per_path_ignores={"old/*": [rule]}).records
+
+    def test_knows_the_record_that_a_place_in_a_json_names(self) -> None:
+        images = [{"file": f"{n}.jpg", "origin_file": "a.json", "origin_place": n} for n in (7, 8, 8)]
+        places = ("image id 7", "image id 8", "image id 9", "annotation id 7", "images[7]", "")
+        data = dsq.build_dataset(images=images, problems=[("malformed-record", "a.json", p, p) for p in places])
+        found = {record["message"]: record["image"] for record in judge(data, "malformed-record")}
+        assert found == {place: "7.jpg" if place == "image id 7" else None for place in places}
+
+
+class TestPathOutsideDataset:
+    def data(self, member: str | None) -> Dataset:
+        images = ["b.jpg", {"file": "a.jpg", "member": member, "origin_file": "a.xml"}]
+        return dsq.build_dataset(images=images, problems=[("path-outside-dataset", "a.xml", "filename", "/x/a.jpg")])
+
+    def test_a_warning_where_the_image_was_found_all_the_same(self) -> None:
+        assert judge(self.data("a.jpg"), "path-outside-dataset")[0]["severity"] == "warning"
+        assert judge(self.data(None), "path-outside-dataset")[0]["severity"] == "error"
+
+    def test_the_image_is_not_told_as_missing_too(self) -> None:
+        assert not judge(self.data(None), "missing-image")
+        alone = self.data(None).replace(images=self.data(None).images.iloc[1:].reset_index(drop=True))
+        assert not judge(alone, "missing-image")
 
 
 class TestOrphanAnnotation:
@@ -185,9 +208,7 @@ class TestPredictionsAsLabels:
 
 class TestClassLists:
     def told(self, *names: tuple[str, ...]) -> list[str]:
-        lists = tuple(
-            ClassList(file, some) for file, some in zip(("data.yaml", "b.txt", "c.txt"), names, strict=False)
-        )
+        lists = tuple(ClassList(file, some) for file, some in zip(("data.yaml", "b.txt", "c.txt"), names, strict=False))
         data = dsq.build_dataset(about=About(format="yolo", class_lists=lists))
         return [record["message"] for record in judge(data, "class-list-disagreement")]
 
@@ -199,14 +220,42 @@ class TestClassLists:
         ("other", "message"),
         [
             (("dog", "cat", "bus"), "the names of data.yaml in another order: id 0 is dog here, cat there"),
-            (("cat", "dog"), "1 name fewer than data.yaml: bus"),
-            (("cat", "dog", "bus", "a", "b", "c", "d"), "4 names more than data.yaml: a, b, c, …"),
+            (("cat", "dog"), "1 name fewer (bus), held against data.yaml"),
+            (("cat", "dog", "bus", "a", "b", "c", "d"), "4 names more (a, b, c, …), held against data.yaml"),
             (("cat", "Dog", "bus"), "not the names of data.yaml: id 1 is Dog here, dog there"),
-            ((), "3 names fewer than data.yaml: cat, dog, bus"),
+            (("", "dog", ""), "2 names fewer (cat, bus), held against data.yaml"),
+            (("", "", "", "cat", "dog", "bus"), "not the ids of data.yaml: cat is 3 here, 0 there"),
         ],
     )
     def test_says_how_they_differ(self, other: tuple[str, ...], message: str) -> None:
         assert self.told(("cat", "dog", "bus"), other) == [message]
+
+    @pytest.mark.parametrize(
+        ("other", "severity", "message"),
+        [
+            ({2: "dog", 1: "cat"}, None, ""),
+            ({1: "cat"}, "warning", "1 name fewer (dog), held against a.json"),
+            ({1: "cat", 2: "dog", 3: "bus"}, "warning", "1 name more (bus), held against a.json"),
+            ({1: "dog"}, "error", "not the names of a.json: id 1 is dog here, cat there"),
+            ({3: "dog"}, "error", "not the ids of a.json: dog is 3 here, 2 there"),
+            ({"x": "dog"}, "warning", "2 names fewer (cat, dog), held against a.json"),
+        ],
+    )
+    def test_coco_lists_are_compared_by_id(self, other: Any, severity: str | None, message: str) -> None:
+        lists = {"a.json": {1: "cat", 2: "dog"}, "b.json": other}
+        documents = {
+            file: json.dumps({"categories": [{"id": n, "name": name} for n, name in names.items()]}).encode()
+            for file, names in lists.items()
+        }
+        class_lists = tuple(ClassList(file, tuple(names.values())) for file, names in lists.items())
+        about = About(format="coco", class_lists=class_lists, documents=documents)
+        found = judge(dsq.build_dataset(about=about), "class-list-disagreement")
+        assert [(f["severity"], f["message"]) for f in found] == ([(severity, message)] if severity else [])
+
+    def test_voc_lists_do_no_harm(self) -> None:
+        lists = ClassList("labelmap.txt", ("cat", "dog")), ClassList("b/labelmap.txt", ("dog", "cat"))
+        data = dsq.build_dataset(about=About(format="voc", class_lists=lists))
+        assert not judge(data, "class-list-disagreement")
 
     @given(st.lists(st.sampled_from("abcd"), max_size=5), st.lists(st.sampled_from("abcd"), max_size=5))
     @settings(max_examples=40, deadline=None)
@@ -233,9 +282,7 @@ class TestMissingImage:
 
     def test_not_checked_without_the_listing(self) -> None:
         images = [{"file": "b.jpg", "member": None}]
-        report = dsq.audit(
-            dsq.build_dataset(images=images, about=About(listed=False)), select=["missing-image"]
-        )
+        report = dsq.audit(dsq.build_dataset(images=images, about=About(listed=False)), select=["missing-image"])
         assert [lack.rule for lack in report.not_checked] == ["missing-image"]
 
 
@@ -309,9 +356,7 @@ class TestLabelBesideImage:
             ("images/a.jpg", None, None),
         ],
     )
-    def test_judges_the_path_as_the_trainer_does(
-        self, file: str, label: str | None, looked: str | None
-    ) -> None:
+    def test_judges_the_path_as_the_trainer_does(self, file: str, label: str | None, looked: str | None) -> None:
         found = judge(dsq.build_dataset(images=[{"file": file, "origin_file": label}]), "label-beside-image")
         expected = [f"its label file lies beside it: the trainer looks in {looked}"] if looked else []
         assert [record["message"] for record in found] == expected
@@ -359,9 +404,7 @@ def test_wrong_extension(name: str, format: str, message: str | None) -> None:
 
 
 class TestSizeMismatch:
-    def found(
-        self, *boxes: tuple[float, float, float, float], real: tuple[int, int] = (1280, 960), **kw: Any
-    ) -> Any:
+    def found(self, *boxes: tuple[float, float, float, float], real: tuple[int, int] = (1280, 960), **kw: Any) -> Any:
         data = dsq.build_dataset(
             [("a.jpg", "cat", *box) for box in boxes], images=["a.jpg"], headers={"a.jpg": picture(*real)}
         )
@@ -395,6 +438,13 @@ class TestSizeMismatch:
         headers = {"a.jpg": picture(9, 9), "b.jpg": {"error": "empty file"}}
         images = [{"file": "a.jpg", "width": None, "height": None}, "b.jpg"]
         assert not judge(dsq.build_dataset(images=images, headers=headers), "size-mismatch")
+
+    def test_boxes_without_a_known_size_say_nothing(self) -> None:
+        image = {"file": "a.jpg", "unit": "relative"}
+        data = dsq.build_dataset(
+            [("a.jpg", "cat", 0.1, 0.1, 0.5, 0.5)], images=[image], headers={"a.jpg": picture(9, 9)}
+        )
+        assert judge(data, "size-mismatch")[0]["evidence"] == "no boxes"
 
     def test_an_exif_turn_is_another_rule(self) -> None:
         data = dsq.build_dataset(**images_with_headers(width=480, height=640, orientation=6))
@@ -445,6 +495,105 @@ class TestExifRotated:
     def test_stored_frame_is_said_in_the_note(self) -> None:
         (found,) = self.found((500, 100, 50, 50))
         assert "the boxes of 1 fit the stored pixels only" in found["message"]
+
+
+def draw(path: Path, size: tuple[int, int] = (64, 48), *, orientation: int = 0, format: str | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    Image.new("RGB", size, (90, 120, 60)).save(path, format=format, exif=exif)
+
+
+def told(folder: Path) -> set[tuple[str, str, str | None]]:
+    report = dsq.audit(dsq.read(folder), select=["files"])
+    assert not report.not_checked
+    return {
+        (record["rule"], record["severity"], record["image"] or (record["origin"] or {}).get("file"))
+        for record in report.records
+    }
+
+
+def test_coco_folder(tmp_path: Path) -> None:
+    for name in ("a", "alone"):
+        draw(tmp_path / f"images/{name}.jpg")
+    draw(tmp_path / "images/turned.jpg", orientation=6)
+    draw(tmp_path / "images/web.jpg", format="WEBP")
+    draw(tmp_path / "images/big.jpg", (128, 96))
+    draw(tmp_path / "docs/demo.png")
+    (tmp_path / "images/empty.jpg").write_bytes(b"")
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    names = ["a.jpg", "turned.jpg", "web.jpg", "big.jpg", "empty.jpg", "gone.jpg", "../../out.jpg", "a.jpg"]
+    boxes = [(1, [1, 1, 20, 20]), (2, [10, 40, 20, 20]), (4, [90, 50, 20, 20]), (99, [1, 1, 5, 5])]
+    document = {
+        "images": [{"id": n, "file_name": name, "width": 64, "height": 48} for n, name in enumerate(names, 1)],
+        "annotations": [
+            {"id": n, "image_id": image, "category_id": 1, "bbox": box, "iscrowd": 0}
+            for n, (image, box) in enumerate(boxes)
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/instances.json").write_text(json.dumps(document))
+    assert told(tmp_path) == {
+        ("duplicate-image-record", "error", "images/a.jpg"),
+        ("missing-image", "error", "images/gone.jpg"),
+        ("orphan-annotation", "error", "annotations/instances.json"),
+        ("path-outside-dataset", "error", "out.jpg"),
+        ("unreadable-image", "error", "images/empty.jpg"),
+        ("annotation-id-zero", "warning", "images/a.jpg"),
+        ("exif-rotated", "warning", "images/turned.jpg"),
+        ("orphan-image", "warning", "images/alone.jpg"),
+        ("orphan-image", "info", "docs/demo.png"),
+        ("size-mismatch", "warning", "images/big.jpg"),
+        ("wrong-extension", "warning", "images/web.jpg"),
+        ("junk-file", "info", ".DS_Store"),
+    }
+
+
+def test_yolo_folder(tmp_path: Path) -> None:
+    draw(tmp_path / "images/a.jpg")
+    draw(tmp_path / "images/b.jpg", orientation=6)
+    (tmp_path / "images/a.txt").write_text("0 .5 .5 .2 .2 .9\n1 .5 .5 .2 .2 .8\n0 x y\n")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels/b.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "labels/gone.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [cat, dog]\n")
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    assert told(tmp_path) == {
+        ("label-beside-image", "error", "images/a.jpg"),
+        ("malformed-record", "error", "images/a.jpg"),
+        ("class-list-disagreement", "error", "classes.txt"),
+        ("orphan-annotation", "warning", "images/gone.jpg"),
+        ("predictions-as-labels", "warning", None),
+        ("exif-rotated", "info", None),
+    }
+
+
+class TestSharedData:
+    """Counts that the developer data's readme states, and what its odd cases ask of these rules."""
+
+    @pytest.mark.parametrize(
+        ("name", "counts"),
+        [
+            ("raccoon", {}),
+            ("bccd", {}),
+            ("coco-tiny", {}),
+            ("aerial-cars", {}),
+            ("ships-yolov8", {"orphan-annotation": 34, "junk-file": 1}),
+            ("pen-zip", {"wrong-extension": 10, "malformed-record": 2}),
+            ("traffic-ground", {"annotation-id-zero": 2}),
+            ("odd/datumaro-voc-no-images", {"missing-image": 1}),
+            ("odd/datumaro-coco-all-tasks", {}),
+            ("odd/labellint-sample-coco", {"duplicate-id": 1, "missing-image": 1, "orphan-annotation": 1}),
+            ("odd/mmdetection-coco-wrong-format", {"duplicate-id": 1, "missing-image": 1}),
+            ("odd/sahi-terrain-coco", {"missing-image": 2}),
+            ("odd/labelformat-yolov8-weird-names", {}),
+            ("odd/datumaro-yolo-strict", {}),
+        ],
+    )
+    def test_counts(self, shared_data: Path, name: str, counts: dict[str, int]) -> None:
+        assert dsq.audit(dsq.read(shared_data / name), select=["files"]).summary["rules"] == counts
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,11 @@ def test_unlabelled_image_names_what_the_format_lacks() -> None:
     assert "no XML" in messages(make_set(full=2, silent=1, format="voc"), "unlabelled-image")[0]
     assert messages(make_set(full=2, silent=1, format="coco"), "unlabelled-image") == []
     assert messages(make_set(full=2, empty=3), "unlabelled-image") == []
+
+
+def test_unlabelled_image_leaves_what_cannot_be_read_to_malformed_record() -> None:
+    broken = {"file": "b.jpg", "label_state": "unlabelled", "origin_file": "b.xml"}
+    assert messages(build_dataset([("a.jpg", "cat", 1, 1, 9, 9)], images=[broken]), "unlabelled-image") == []
 
 
 def test_unlabelled_image_of_most_images_is_told_once() -> None:
@@ -133,3 +139,11 @@ def test_any_mixture_of_states(full: int, empty: int, silent: int, random: Any) 
     random.shuffle(order)
     again = dsq.audit(data.replace(images=data.images.iloc[order].reset_index(drop=True)), select=["labels"])
     assert again.findings["finding_id"].tolist() == ids
+
+
+def test_the_ships_without_a_label_file(shared_data: Path) -> None:
+    report = dsq.audit(dsq.read(shared_data / "ships-yolov8"), select=["labels"])
+    assert report.summary["rules"] == {"unlabelled-image": 88}
+    assert all(image.startswith("train/") for image in report.findings["image"])
+    told = dsq.read(shared_data / "ships-yolov8", no_label_file="background")
+    assert "unlabelled-image" not in dsq.audit(told, select=["labels"]).summary["rules"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,3 +228,18 @@ def test_a_small_clean_set_has_no_warning() -> None:
     data = make_set({"train": classes, "val": {name: count // 4 for name, count in classes.items()}})
     assert set(dsq.audit(data, select=["splits"]).findings["severity"]) <= {"info"}
     assert dsq.audit(build_dataset(), select=["splits", "labels", "classes"]).messages() == []
+
+
+def test_no_version_of_the_ships_crosses_a_split(shared_data: Path) -> None:
+    data = dsq.read(shared_data / "ships-yolov8")
+    report = dsq.audit(data, select=["same-source-in-two-splits", "augmented-validation"])
+    assert report.messages() == []
+    assert report.scan.stems["source"][report.scan.present].nunique() == 357
+
+
+def test_the_traffic_set_cannot_measure_cars(shared_data: Path) -> None:
+    report = dsq.audit(dsq.read(shared_data / "traffic-ground"), select=["splits"])
+    assert set(report.messages()) == {
+        "car: in train (72), not in val: it is never measured",
+        "val is 6 images with 8 boxes: recall of two models differs by chance by up to 35 points",
+    }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from dataclasses import replace
+from typing import NamedTuple, Protocol, cast
 
 from dsq.errors import ConfigError, ReadError
 from dsq.formats.layout import Request, WriteOptions, open_request
@@ -83,7 +83,7 @@ def read(
                 where=str(src),
                 hint=f"It holds {request.summary()}. Leave --format out to have it recognised.",
             )
-        return dataset
+        return _seen_as(dataset, request, f"--format {format}")
     matches = []
     for order, name in enumerate(FORMATS):
         match = load_format(name).sniff(request)
@@ -92,8 +92,7 @@ def read(
     for _, _, name, match in sorted(matches):
         dataset = load_format(name).read(request)
         if len(dataset.images) or len(dataset.problems):
-            about = dataset.about
-            return dataset.replace(about=_with_why(about, match.why))
+            return _seen_as(dataset, request, match.why)
     tried = "; ".join(f"{name}: {match.why}" for _, _, name, match in sorted(matches))
     raise ReadError(
         "no dataset was recognised in it.",
@@ -104,9 +103,8 @@ def read(
     )
 
 
-def _with_why(about: Any, why: str) -> Any:
-    from dataclasses import replace
-
-    return about if why in about.why else replace(about, why=(why, *about.why))
-
-
+def _seen_as(dataset: Dataset, request: Request, why: str) -> Dataset:
+    """The dataset with the root as the user named it and why it was taken for this format."""
+    about = dataset.about
+    reasons = about.why if why in about.why else (why, *about.why)
+    return dataset.replace(about=replace(about, root=request.src, why=reasons))

@@ -54,14 +54,15 @@ class Images(Records):
         if not all(names):
             return False
         self.append(
+            count,
             {
                 "id": ids,
                 "name": names,
                 "width": width,
                 "height": height,
                 "extras": self.shape.pack(rows),
-                "index": np.arange(self.count, self.count + count),
-            }
+                "index": None,
+            },
         )
         return True
 
@@ -162,7 +163,7 @@ class Annotations(Records):
         masks = blobs([row.segmentation for row in rows])
         if masks is None:
             return False
-        taken: dict[str, Any] = {"keypoints": [None] * count, "score": np.full(count, np.nan)}
+        taken: dict[str, Any] = {"keypoints": None, "score": None}
         others = self.shape.others
         if "keypoints" in others:
             found = blobs([getattr(row, f"other{others.index('keypoints')}") for row in rows])
@@ -177,15 +178,16 @@ class Annotations(Records):
         if missing:
             extras = [
                 (add_absent(blob, "iscrowd") if lacks else blob)
-                for blob, lacks in zip(extras, unsaid.tolist(), strict=True)
+                for blob, lacks in zip(extras or [None] * count, unsaid.tolist(), strict=True)
             ]
         self.without_crowd += missing
         self.boxed += count
         self.append(
+            count,
             {
                 "id": ids, "image_id": image, "category_id": category,
                 "box": box, "area": area, "crowd": crowd, "segmentation": masks, **taken, "extras": extras,
-                "index": np.arange(self.count, self.count + count),
+                "index": None,
             }
         )  # fmt: skip
         return True

@@ -168,7 +168,7 @@ def _task(name: str, annotations: Annotations, outline: dict[str, bytes]) -> str
     named = task_of(name)
     if annotations.count and not annotations.boxed:
         return "labels without boxes"
-    if not annotations.count and (named and named[0] == "image records only" or "annotations" not in outline):
+    if not annotations.count and ((named and named[0] == "image records only") or "annotations" not in outline):
         return "image records only"
     return named[0] if named and named[0] in ("keypoints", "stuff") else "boxes"
 

@@ -236,7 +236,9 @@ def choose(documents: Sequence[Document], matched: Sequence[Matched], findings: 
     A document more than half of whose images are in those chosen before it is left out. Files that name their
     split come first where together they hold at least as many images as the larger files would.
     """
-    keys = [
+    if len(documents) == 1:
+        return [0]
+    keys: list[set[object]] = [
         {
             found or (document.split, document.name.rpartition("/")[0], file)
             for found, file in zip(match.member, match.file, strict=True)

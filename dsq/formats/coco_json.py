@@ -24,7 +24,7 @@ from dsq.source import Source
 #: the lists that hold a record an image and a record a box
 LISTS = ("images", "annotations")
 #: bytes of text that are decoded at once: small enough that the buffer stays in the processor's cache
-BATCH = 2 << 20
+BATCH = 1 << 20
 OUTLINE_LIMIT = 64 << 20  # bytes beside the two lists; with more of them the file is read whole
 REPARSE_LIMIT = 256 << 20  # bytes: Python's own decoder takes ten times as much memory
 RECORDS = 8192  # records decoded at once where the file is held whole
@@ -168,6 +168,12 @@ def _feed(window: _Window, key: str, sink: Sink, name: str, total: int, progress
         window.start = empty.end()
         return True
     while True:
+        comma = None if window.finished else _last_comma(window)
+        if comma is not None and _try(window, key, sink, comma):
+            if progress:
+                progress(f"reading {name}", window.done, total)
+            window.advance(comma)
+            continue
         close = _CLOSE.search(window.buffer, window.start, window.end)
         if close:
             sink.take(key, memoryview(window.buffer)[window.start : close.end()])
@@ -175,16 +181,19 @@ def _feed(window: _Window, key: str, sink: Sink, name: str, total: int, progress
             return True
         if window.finished:
             return False
-        comma = _last_comma(window)
-        if comma is None:
-            window.advance(window.start)
-            continue
-        window.buffer[comma] = ord("]")
+        window.advance(window.start)
+
+
+def _try(window: _Window, key: str, sink: Sink, comma: int) -> bool:
+    """Feed the records before a comma, behind which a list of them goes on; False where that is not so."""
+    window.buffer[comma] = ord("]")
+    try:
         sink.take(key, memoryview(window.buffer)[window.start : comma + 1])
-        window.buffer[comma] = ord("[")
-        if progress:
-            progress(f"reading {name}", window.done, total)
-        window.advance(comma)
+    except msgspec.DecodeError:
+        window.buffer[comma] = ord(",")
+        return False
+    window.buffer[comma] = ord("[")
+    return True
 
 
 def _last_comma(window: _Window) -> int | None:

@@ -71,10 +71,10 @@ class Shape:
         self._build()
         return True
 
-    def pack(self, rows: list[Any], skip: tuple[str, ...] = ()) -> list[bytes | None]:
+    def pack(self, rows: list[Any], skip: tuple[str, ...] = ()) -> list[bytes | None] | None:
         """Extras of typed records: their other keys as a JSON object each."""
         if self.read_others is None or set(self.others) <= set(skip):
-            return [None] * len(rows)
+            return None
         values: Iterable[Any] = map(self.read_others, rows)
         if len(self.others) == 1:
             values = ((value,) for value in values)
@@ -104,7 +104,8 @@ class Records:
         self.count = 0
         self.problems: list[Problem] = []
         self.oddities: dict[str, list[str]] = {}  # what -> places
-        self.parts: dict[str, list[Any]] = {}
+        self.parts: dict[str, list[Any]] = {}  # column -> its values, batch by batch
+        self.sizes: list[int] = []  # rows kept of each batch
 
     def take(self, text: memoryview | bytes) -> None:
         """Add a batch: the text of a JSON list."""
@@ -127,18 +128,25 @@ class Records:
         """One record as a row; None where nothing of it can be kept."""
         raise NotImplementedError
 
-    def append(self, columns: Mapping[str, Any]) -> None:
-        """Add columns of equal length."""
+    def append(self, count: int, columns: Mapping[str, Any]) -> None:
+        """Add columns of `count` rows; None stands for a column without values."""
+        self.sizes.append(count)
         for name, values in columns.items():
             self.parts.setdefault(name, []).append(values)
 
     def joined(self, name: str, dtype: Any) -> Array:
         """One column over all batches, which are let go."""
         parts = self.parts.pop(name, [])
-        if dtype is object:
-            count = sum(map(len, parts))
-            return np.fromiter(chain.from_iterable(parts), object, count)
-        return np.concatenate([np.asarray(part, dtype) for part in parts]) if parts else np.empty(0, dtype)
+        if all(part is None for part in parts):
+            return np.full(sum(self.sizes), None, object)
+        arrays = []
+        for part, count in zip(parts, self.sizes, strict=True):
+            if dtype is object:
+                values = [None] * count if part is None else part
+                arrays.append(np.fromiter(values, object, count))
+            else:
+                arrays.append(np.asarray(part, dtype))
+        return np.concatenate(arrays)
 
     def note(self, what: str, place: str) -> None:
         """Something odd that could be read all the same."""

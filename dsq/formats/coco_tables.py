@@ -21,11 +21,13 @@ Array: TypeAlias = NDArray[Any]
 
 #: ids beyond it leave no room for those that are made
 LARGEST = 1 << 62
+#: ids that spread over less than so many numbers a row are looked up in a table
+SPREAD = 16
 
 
 @dataclass
 class Classes:
-    """The categories of all documents; lookup: for each document, (its category ids, sorted, and their rows)."""
+    """The categories of all documents; lookup: for each document, (its category ids, their rows)."""
 
     names: list[str] = field(default_factory=list)
     above: list[str | None] = field(default_factory=list)
@@ -81,7 +83,7 @@ def unite_classes(documents: Sequence[Document]) -> Classes:
                 by_name.setdefault(category.name, []).append(row)
             mine.add(row)
             rows.setdefault(category.id, row)
-        for number in np.unique(document.boxes["category_id"]).tolist():
+        for number in pd.unique(document.boxes["category_id"]).tolist():
             if number in rows:
                 continue
             name = document.class_texts.get(number, str(number))
@@ -89,8 +91,7 @@ def unite_classes(documents: Sequence[Document]) -> Classes:
             if not declared and name not in unknown:
                 unknown[name] = classes.add(number, name, None, None, False)
             rows[number] = declared[0] if declared else unknown[name]
-        keys = np.array(sorted(rows), np.int64)
-        classes.lookup.append((keys, np.array([rows[key] for key in keys.tolist()], np.int64)))
+        classes.lookup.append((np.array(list(rows), np.int64), np.array(list(rows.values()), np.int64)))
     used: set[int] = set()
     for number in classes.source_ids:
         keep = STAND_IN < number < LARGEST and number not in used
@@ -127,7 +128,7 @@ def build_tables(
         states.append(_label_states(document, row))
         parts["row"].append(row + first)
         keys, rows = classes.lookup[place]
-        parts["category"].append(rows[np.searchsorted(keys, boxes["category_id"])])
+        parts["category"].append(rows[_rows_of(keys, boxes["category_id"])[0]])
         parts["document"].append(np.full(len(row), place, np.int16))
         for name in _BOX_COLUMNS:
             parts[name].append(boxes[name])
@@ -159,10 +160,9 @@ _BOX_COLUMNS = ("id", "box", "area", "crowd", "segmentation", "keypoints", "scor
 def unique_ids(parts: Sequence[Array], more: int) -> Array:
     """One id a row: those given where all are usable and none occurs twice, else from 1; then `more` made ones."""
     stated = np.concatenate(parts) if parts else np.empty(0, np.int64)
-    ordered = np.sort(stated)
-    usable = not len(ordered) or (ordered[0] > STAND_IN and ordered[-1] < LARGEST)
-    if usable and not (ordered[1:] == ordered[:-1]).any():
-        following = max(int(ordered[-1]) if len(ordered) else 0, 0) + 1
+    low, high = (int(stated.min()), int(stated.max())) if len(stated) else (0, 0)
+    if low > STAND_IN and high < LARGEST and not _has_repeats(stated):
+        following = max(high, 0) + 1
         return np.concatenate([stated, np.arange(following, following + more)])
     return np.arange(1, len(stated) + more + 1)
 
@@ -171,10 +171,27 @@ def _rows_of(keys: Array, wanted: Array) -> tuple[Array, Array]:
     """(first row whose key is the wanted one, whether there is any)."""
     if not len(keys):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    low, high = int(keys.min()), int(keys.max())
+    if high - low < SPREAD * (len(keys) + len(wanted)):
+        rows = np.full(high - low + 2, -1, np.int64)  # the last is for keys out of range
+        rows[keys[::-1] - low] = np.arange(len(keys) - 1, -1, -1)
+        inside = (wanted >= low) & (wanted <= high)
+        found: Array = rows[np.where(inside, wanted - low, -1)]
+        return found, found >= 0
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     place = np.minimum(np.searchsorted(ordered, wanted), len(keys) - 1)
     return order[place], ordered[place] == wanted
+
+
+def _has_repeats(ids: Array) -> bool:
+    if not len(ids):
+        return False
+    low, high = int(ids.min()), int(ids.max())
+    if high - low < SPREAD * len(ids):
+        return bool((np.bincount(ids - low) > 1).any())
+    ordered = np.sort(ids)
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _repeated(document: Document) -> list[Problem]:
@@ -194,9 +211,8 @@ def _repeated(document: Document) -> list[Problem]:
 
 
 def _repeats(ids: Array) -> tuple[Array, Array]:
-    ordered = np.sort(ids)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return ordered[:0], ordered[:0]
+    if not _has_repeats(ids):
+        return ids[:0], ids[:0]
     values, counts = np.unique(ids, return_counts=True)
     return values[counts > 1], counts[counts > 1]
 

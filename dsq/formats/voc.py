@@ -24,7 +24,7 @@ import pandas as pd
 
 from dsq.errors import ReadError
 from dsq.formats import Match
-from dsq.formats.layout import Request, decode_text, escapes, split_of_path, stem
+from dsq.formats.layout import Request, decode_text, escapes, stem
 from dsq.formats.voc_files import Files, find_offsets, infer_offset, read_files
 from dsq.formats.voc_layout import (
     Pairing,
@@ -36,6 +36,7 @@ from dsq.formats.voc_layout import (
     folder_of,
     parse_labelmap,
     parse_list,
+    split_of_folder,
 )
 from dsq.formats.voc_tree import to_utf8
 from dsq.formats.voc_xml import FLAGS, STAMP, Look
@@ -75,7 +76,7 @@ def sniff(request: Request) -> Match | None:
         found = _KIND.search(head)
         kinds.append(found[1].decode() if found else "")
     where = Counter(folder_of(name) or "the root" for name in xmls).most_common(1)[0][0]
-    count = f"{len(xmls):,} XML file{'s' if len(xmls) > 1 else ''}"
+    count = _count(len(xmls))
     if "annotation" in kinds:
         few = len(xmls) * 5 < len(request.images) and request.focus is None
         return Match(0.45 if few else 0.9, f"{count} with <annotation> in {where}")
@@ -84,6 +85,10 @@ def sniff(request: Request) -> Match | None:
     if request.focus is not None or re.search(r"(^|/)annot[^/]*$", where, re.IGNORECASE):
         return Match(0.3, f"{count} in {where}")
     return None
+
+
+def _count(number: int) -> str:
+    return f"{number:,} XML file{'s' if number != 1 else ''}"
 
 
 def _xml_files(request: Request) -> list[str]:
@@ -109,7 +114,7 @@ def read(request: Request) -> Dataset:
     members = [files.names[row] if row >= 0 else name for row, name in zip(owners.tolist(), names, strict=True)]
     listed, doubled, unknown = assign_splits(lists, members)
     splits = [
-        split or split_of_path(name) or (split_of_path(member) if member != name else None)
+        split or split_of_folder(folder_of(name)) or split_of_folder(folder_of(member))
         for split, name, member in zip(listed, names, members, strict=True)
     ]
     class_lists = [ClassList(name, tuple(parse_labelmap(decode_text(data)))) for name, data in documents.items()]
@@ -195,20 +200,18 @@ def _images(
     extras: list[bytes | None] = [None] * len(names)
     for i, row in zip(np.flatnonzero(spoken).tolist(), at.tolist(), strict=True):
         stated, extra = files.stated[row], files.extras[row]
-        if stated and not names[i].endswith(stated):
+        if stated and names[i].rpartition("/")[2] != stated:
             extra = f"<filename>{escape(stated)}</filename>".encode() + extra
         extras[i] = extra or None
     places = request.images.places
     held = [places[name] if is_there else None for name, is_there in zip(names, there.tolist(), strict=True)]
-    roots = sorted({place.root for place in held if place})
-    codes = {root: code for code, root in enumerate(roots)}
     table = make_table(
         IMAGES, len(names),
         image_id=np.arange(1, len(names) + 1), file=names,
-        root=_coded([codes[p.root] if p else -1 for p in held], roots),
+        root=_coded_texts([place.root if place else None for place in held]),
         member=[place.member if place else None for place in held],
         width=pd.arrays.IntegerArray(width, width == 0), height=pd.arrays.IntegerArray(height, height == 0),
-        split=splits, label_state=_coded(state, _STATES),
+        split=_coded_texts(splits), label_state=_coded(state, _STATES),
         source=request.dataset_name, extras=extras,
         origin_file=_coded(owners, files.names),
     )  # fmt: skip
@@ -218,7 +221,7 @@ def _images(
     if not sizeless:
         return table, []
     known = int((width[sizeless] > 0).sum())
-    text = f"{len(sizeless):,} XML files declare no usable size; " + (
+    text = f"{_count(len(sizeless))} without a usable size; " + (
         f"{known:,} were taken from the image files" if known else "no image file is there to tell"
     )
     return table, [Notice("size-missing", text, files.names[owners[sizeless[0]]])]
@@ -226,6 +229,12 @@ def _images(
 
 def _coded(codes: Any, names: Any) -> Any:
     return pd.Categorical.from_codes(codes, names)
+
+
+def _coded_texts(texts: Sequence[str | None]) -> Any:
+    names = sorted({text for text in texts if text is not None})
+    codes = {name: code for code, name in enumerate(names)}
+    return _coded(np.array([-1 if text is None else codes[text] for text in texts], np.int64), names)
 
 
 def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any) -> Table:
@@ -318,17 +327,17 @@ def _notices(files: Files, pairs: Pairs, unknown: Sequence[tuple[str, list[str]]
     found = []
     if pairs.differing:
         xml, stated, taken = pairs.differing[0]
-        text = f"{len(pairs.differing):,} XML files name another image than their own name does: "
+        text = f"{_count(len(pairs.differing))} with a file name that is another's: "
         found.append(Notice("filename-differs", f"{text}{xml} says {stated}; taken was {taken}", xml))
     for name, absent in unknown:
         some = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
-        text = f"{len(absent):,} entries of {name} are neither an XML nor an image: {some}"
+        text = f"{len(absent):,} of its entries are neither an XML nor an image: {some}"
         found.append(Notice("list-skipped", text, name))
     if files.rotated:
         text = f"{files.rotated:,} rotated boxes (<robndbox>) were read as polygons and what these span"
         found.append(Notice("rotated-boxes", text))
     odd = [(name, refused) for name, refused in files.foreign if not refused.hint]
     if odd:
-        text = f"{len(odd):,} XML files are no annotations; {odd[0][0]}: {odd[0][1].what}"
+        text = f"{_count(len(odd))} that hold no annotation; {odd[0][0]}: {odd[0][1].what}"
         found.append(Notice("skipped-file", text, odd[0][0]))
     return found

@@ -125,8 +125,9 @@ def infer_offset(corners: Any, sides: Any) -> tuple[int, bool, str]:
                 f"{why}; {short:,} end at the side minus 1 and none at the side: perhaps inclusive",
             )
         return 0, True, why
-    if ones and ends and bool((corners == np.floor(corners)).all()):
-        return 1, True, f"{ones:,} boxes begin at 1, {ends:,} end at the image's side, all in whole pixels"
+    whole = int((corners == np.floor(corners)).all(axis=1).sum())
+    if ones and ends and 2 * whole >= count:
+        return 1, True, f"{ones:,} of {count:,} boxes begin at 1, {ends:,} end at the image's side, in whole pixels"
     lowest = f"none of {count:,} boxes begins at 0 (the smallest coordinate is {low.min():g})"
     return 1, False, f"{lowest} and nothing else tells"
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -44,6 +44,12 @@ def place_of(folder: str) -> str:
 def folder_of(name: str) -> str:
     """The folder part of a posix name, "" for the root."""
     return name.rpartition("/")[0]
+
+
+@lru_cache(4096)
+def split_of_folder(folder: str) -> str | None:
+    """The split that a folder of XML files or images says it holds: also "train_images" and "annots-val"."""
+    return split_of_path(place_of(folder) + "/")
 
 
 class Pairs(NamedTuple):
@@ -173,7 +179,7 @@ class Pairing:
     def _fits(self, image: str, xml: str) -> bool:
         if self.index.places[image].root != self.home:
             return True
-        mine, other = split_of_path(xml), split_of_path(image)
+        mine, other = split_of_folder(folder_of(xml)), split_of_folder(folder_of(image))
         return mine is None or other is None or mine == other
 
     def _loose(self, paired: set[str], places: set[str]) -> list[str]:

@@ -183,8 +183,11 @@ def _order_lists(
     if config is not None and config.names_file:
         name, tried = find_file(request, config, config.names_file)
         if name is not None:
-            text = decode_text(request.source.read(name, MOST_CONFIG))
-            ordered.append(ClassList(name, tuple(parse_names(text))))
+            try:
+                text = decode_text(request.source.read(name, MOST_CONFIG))
+                ordered.append(ClassList(name, tuple(parse_names(text))))
+            except ReadError as error:
+                splits.problems.append(("malformed-record", name, "", f"{error.what} It was not used."))
         if name is None or len(tried) > 1:
             taken = f"{name} was taken" if name is not None else "no such file was found"
             shown = ", ".join(tried if name is None else tried[:-1])

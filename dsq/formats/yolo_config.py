@@ -115,9 +115,9 @@ def read_configs(source: Source) -> tuple[list[Config], list[Problem]]:
             continue
         text = decode_text(raw)
         if entry.name.lower().endswith(".data"):
-            config = _parse_data(entry.name, text)
+            config = parse_data(entry.name, text)
         else:
-            config, problem = _parse_yaml(entry.name, text)
+            config, problem = parse_yaml(entry.name, text)
             problems += problem
         if config is not None:
             config.raw = raw
@@ -125,7 +125,7 @@ def read_configs(source: Source) -> tuple[list[Config], list[Problem]]:
     return configs, problems
 
 
-def _parse_data(file: str, text: str) -> Config | None:
+def parse_data(file: str, text: str) -> Config | None:
     """Darknet's `key = value` lines; None where they are something else."""
     config = Config(file)
     for number, line in enumerate(text.splitlines(), 1):
@@ -142,13 +142,13 @@ def _parse_data(file: str, text: str) -> Config | None:
     return config if config.splits or config.names_file else None
 
 
-def _parse_yaml(file: str, text: str) -> tuple[Config | None, list[Problem]]:
+def parse_yaml(file: str, text: str) -> tuple[Config | None, list[Problem]]:
     """A data.yaml without any tag or code; None where the YAML is something else."""
     likely = _CONFIG_KEY.search(text) is not None
     try:
         root = yaml.compose(text, Loader=yaml.BaseLoader)
         refusal = _refuse(root)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else ""
         cause = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -276,8 +276,6 @@ def _add_name(config: Config, index: int, node: Any) -> None:
     line = node.start_mark.line + 1
     if index in config.names:
         config.complain(line, f"class {index} is named twice; {quote(node.value)} was passed over")
-        return
-    if len(config.names) >= MOST_CLASSES:
         return
     config.names[index] = node.value or str(index)
     meaning = None if node.style else _BOOLEANS.get(node.value.lower())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dsq.errors import ReadError
 from dsq.formats.layout import Request, decode_text, split_of_path, stem
-from dsq.formats.yolo_config import Problem, is_class_list, is_prose
+from dsq.formats.yolo_config import Problem, is_class_list, is_prose, is_split_list
 from dsq.formats.yolo_rows import Bad, Rows, is_row, join_rows, parse_labels
 from dsq.model import Notice
 
@@ -66,12 +66,10 @@ def pair_labels(request: Request, keypoints: tuple[int, int] | None) -> Paired:
     Where the trainer looks first (the last `/images/` of the path becomes `/labels/`), then beside the image,
     then the one text file of that stem anywhere. A label file without an image gets one that is not present.
     """
-    texts = set(_candidates(request))
     images = sorted(request.images.places)
-    found: list[str | None] = []
-    for image in images:
-        beside = f"{image[: len(image) - len(image.rpartition('/')[2])]}{stem(image)}.txt"
-        found.append(next((path for path in (label_path(image), beside) if path in texts), None))
+    wanted = [(label_path(image), f"{image[: image.rfind('/') + 1]}{stem(image)}.txt") for image in images]
+    texts = set(_candidates(request, {path for paths in wanted for path in paths}))
+    found = [next((path for path in paths if path in texts), None) for paths in wanted]
     by_stem = _match_stems(images, found, texts)
     labels = read_labels(request, sorted(texts), keypoints)
     position = {name: i for i, name in enumerate(labels.files)}
@@ -111,7 +109,7 @@ def label_path(image: str) -> str:
     """Where the trainer looks for the labels of an image."""
     head, images, tail = f"/{image}".rpartition("/images/")
     base = f"{head}/labels/{tail}"[1:] if images else image
-    return f"{base[: len(base) - len(base.rpartition('/')[2])]}{stem(base)}.txt"
+    return f"{base[: base.rfind('/') + 1]}{stem(base)}.txt"
 
 
 def image_path(label: str) -> str:
@@ -126,15 +124,17 @@ def in_labels(name: str) -> bool:
     return "/labels/" in f"/{name.lower()}"
 
 
-def _candidates(request: Request) -> Iterable[str]:
-    """Text files that may be labels: those called as prose or class lists only if they begin with a row."""
+def _candidates(request: Request, wanted: set[str]) -> Iterable[str]:
+    """Text files that may be labels. Those called as prose or class lists are where they begin with a row, or
+    are empty and belong to an image.
+    """
     for name in request.with_suffix(".txt"):
         if is_prose(name) or is_class_list(name):
             try:
-                lines = decode_text(request.source.head(name, 4096)).splitlines()
+                start = decode_text(request.source.head(name, 4096)).strip()
             except ReadError:
                 continue
-            if not lines or not is_row(lines[0]):
+            if not (is_row(start.splitlines()[0]) if start else name in wanted):
                 continue
         yield name
 
@@ -213,13 +213,14 @@ def _orphans(
 ) -> dict[str, int]:
     """Label files without an image, by the image that is missing; the rest goes to `paired.loose`."""
     known = set(images)
-    folders = {labels.files[at].rpartition("/")[0] for at in claimed}
+    folders = {labels.files[at].rpartition("/")[0] for at in {*claimed, *np.flatnonzero(good > bad).tolist()}}
     extra: dict[str, int] = {}
     for at, name in enumerate(labels.files):
         if at in claimed:
             continue
-        speaks = good[at] > bad[at] or (labels.blank[at] and name.rpartition("/")[0] in folders)
-        if labels.listing[at] or not (speaks or in_labels(name)):
+        blank = labels.blank[at]
+        speaks = good[at] > bad[at] or in_labels(name) or (blank and name.rpartition("/")[0] in folders)
+        if labels.listing[at] or not speaks or (blank and is_split_list(name)):
             paired.loose.append(name)
             if at in labels.unread:
                 what = f"{labels.unread[at].what} It was not used."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,6 +125,8 @@ def _follow(request: Request, tree: Tree, config: Config, splits: Splits, member
             splits.notice("split-absent", f"{told} is declared but not there (tried {_some(tried)}).", config.file)
         else:
             what = f"{told} holds no image: tried {_some(tried)}. The split is empty"
+            if request.focus is not None and _inside(tried[0], request.source.root) is None:
+                what += "; if its images lie outside this folder, give the folder that holds both"
             splits.problems.append(("malformed-record", config.file, f"line {declared.line}", what))
     if moved:
         splits.notice("path-resolved", "; ".join(moved) + ".", config.file)
@@ -285,11 +288,16 @@ def _read_list(
             missing.append(entry)
     if looked:
         entry, found = looked[0]
-        text = f"{len(looked):,} of {len(entries):,} entries name no file as written; found by looking"
+        text = f"{len(looked):,} of {len(entries):,} entries lead nowhere as written; their images were found by name"
         splits.notice("path-resolved", f"{text} ({entry} is {found}).", name)
     if missing:
-        text = f"{len(missing):,} of {len(entries):,} images that the list names are not here"
-        splits.notice("list-missing-images", f"{text} ({_some(missing[:2], len(missing))}).", name)
+        what = f"{len(missing):,} of {len(entries):,} images that the list names are not here"
+        splits.problems.append(("missing-image", name, "", f"{what} ({_some(missing[:2], len(missing))})"))
+    names = list(tree.row)
+    again = [names[row] for row, count in Counter(rows).items() if count > 1]
+    if again:
+        what = f"the list names {_some(again[:2], len(again))} more than once"
+        splits.problems.append(("duplicate-image-record", name, "", what))
     if outside:
         shown = _some(outside[:2], len(outside))
         what = f"{len(outside):,} entries lead out of the dataset ({shown}); they were not opened"

@@ -42,7 +42,7 @@ def all_pages(rules: Mapping[str, Rule]) -> str:
     lines = [
         "# Rules",
         "",
-        "Written by `python -m dsq.render.pages` from the rules' docstrings; a test holds it against the code.",
+        "Written by `make docs` from the rules' docstrings; a test holds it against the code.",
         "",
         "| rule | group | severity | finds |",
         "| --- | --- | --- | --- |",
@@ -51,10 +51,3 @@ def all_pages(rules: Mapping[str, Rule]) -> str:
     pages = [rule_page(rule).replace("# ", "## ", 1) for rule in rules.values()]
     return "\n".join(lines) + "\n\n" + "\n\n".join(pages) + "\n"
 
-
-if __name__ == "__main__":
-    import sys
-
-    from dsq.registry import all_rules
-
-    sys.stdout.write(all_pages(all_rules()))

@@ -255,7 +255,7 @@ def _smaller_frame(
     if min(near, high) < -0.04 or len(left) < 50 or np.unique(numbers.image).size < 10:
         return None
     stop = [
-        np.unique(numbers.image[np.abs(edge - reach) < 0.004]).size >= 3
+        np.unique(numbers.image[np.abs(edge - reach) < 0.002]).size >= 3
         for edge, reach in ((right, across), (bottom, down))
     ]
     message = (

@@ -60,8 +60,11 @@ def class_name_variants(scan: Scan, *, min_length: int = 6) -> Table | None:
         hidden = _hidden(name)
         if hidden and name not in told:
             rows.append({"subject": name, "message": f"the name {name!r} {hidden}"})
-    plurals = _groups({name: _singular(key) for name, key in keys.items()}, beside=keys)
-    slips = [pair for pair in _slips(keys, min_length) if not any(set(pair) <= set(group) for group in plurals)]
+    # one name speaks for all its spellings: the plainest
+    plain = {keys[name]: name for name in sorted(names, key=lambda name: (name == keys[name], name))}
+    plurals = _groups({name: _singular(key) for key, name in plain.items()})
+    slips = _slips({name: key for key, name in plain.items()}, min_length)
+    slips = [pair for pair in slips if not any(set(pair) <= set(group) for group in plurals)]
     for group, why in [(group, "singular and plural") for group in plurals] + [(pair, "a slip") for pair in slips]:
         said = f"{_counted(group, boxes)}: one class written in two ways ({why})?"
         doubt = {"severity": Severity.INFO, "confidence": "low", "message": said}
@@ -91,11 +94,11 @@ def _key(name: str) -> str:
     return _SEPARATORS.sub("", text.strip())
 
 
-def _groups(keys: Mapping[str, str], beside: Mapping[str, str] | None = None) -> list[list[str]]:
-    """Names that share a key of two letters or more; with `beside`, only one name of each of its keys."""
+def _groups(keys: Mapping[str, str]) -> list[list[str]]:
+    """Names that share a key of two letters or more, sorted."""
     found: dict[str, list[str]] = defaultdict(list)
-    for name, key in keys.items():
-        if len(key) > 1 and not (beside and any(beside[name] == beside[other] for other in found[key])):
+    for name, key in sorted(keys.items()):
+        if len(key) > 1:
             found[key].append(name)
     return [names for names in found.values() if len(names) > 1]
 
@@ -126,7 +129,7 @@ def _slips(keys: Mapping[str, str], min_length: int) -> list[list[str]]:
             for place in range(len(key) + 1):
                 shorter[key[:place] + key[place + 1 :]].add(name)
     pairs = {(one, two) for names in shorter.values() if len(names) > 1 for one in names for two in names if one < two}
-    return [list(pair) for pair in sorted(pairs) if keys[pair[0]] != keys[pair[1]] and _is_slip(*pair)]
+    return [list(pair) for pair in sorted(pairs) if _is_slip(*pair)]
 
 
 def _is_slip(one: str, two: str) -> bool:

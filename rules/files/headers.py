@@ -117,9 +117,7 @@ def wrong_extension(scan: Scan) -> Table | None:
         return None
     hit = np.array([pair in wrong for pair in zip(suffixes, formats, strict=True)])
     kinds = [_SPOKEN.get(name, name) for name in formats[hit]]
-    return pd.DataFrame(
-        {"image_id": headers["image_id"].to_numpy()[hit], "kind": kinds, "suffix": suffixes[hit]}
-    )
+    return pd.DataFrame({"image_id": headers["image_id"].to_numpy()[hit], "kind": kinds, "suffix": suffixes[hit]})
 
 
 @rule(
@@ -198,7 +196,7 @@ def _inside(extents: Array, sizes: Array, tolerance: float) -> Array:
 
 @rule(
     Severity.WARNING,
-    message="EXIF says {turn}: {proof}; loaders that ignore EXIF misplace them",
+    message="EXIF says {turn}: {proof}; a loader that ignores EXIF misplaces the boxes",
     needs=("headers",),
 )
 def exif_rotated(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
@@ -220,7 +218,7 @@ def exif_rotated(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
     ...     headers={"a.jpg": {"width": 640, "height": 480, "orientation": 6}},
     ... )
     >>> dsq.audit(data, select=["exif-rotated"]).messages()
-    ['EXIF says turned right: the boxes fit the turned picture only; loaders that ignore EXIF misplace them']
+    ['EXIF says turned right: the boxes fit the turned picture only; a loader that ignores EXIF misplaces the boxes']
     """
     headers, rows = _judged(scan)
     turned = (headers["orientation"] >= 2).to_numpy()
@@ -247,7 +245,7 @@ def exif_rotated(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
                     "image_id": ids[wrong],
                     "turn": [_TURNS[int(value)] for value in orientation[wrong]],
                     "proof": np.where(
-                        by_bounds, "the boxes fit the turned picture only", "declared with the turned size"
+                        by_bounds, "the boxes fit the turned picture only", "the declared size is the turned one"
                     )[wrong],
                     "evidence": np.where(by_bounds, "boxes fit the turned frame", "declared size")[wrong],
                 }
@@ -262,7 +260,7 @@ def _note(ids: Array, orientation: Array, stored_only: Array, wrong: int) -> Tab
     """One finding about all images whose EXIF turn proves nothing wrong."""
     count, sure = len(ids), int(stored_only.sum())
     turns = sorted(Counter(orientation.tolist()).items(), key=lambda item: (-item[1], item[0]))
-    kinds = ", ".join(f"{_TURNS[value]} {number:,}×" for value, number in turns[:3])
+    kinds = ", ".join(_TURNS[value] + (f": {number:,}" if len(turns) > 1 else "") for value, number in turns)
     noun = "image has" if count == 1 else "images have"
     if sure:
         frame = f"the boxes of {sure:,} fit the stored pixels only, so a loader must not turn them"

@@ -1,4 +1,4 @@
-"""What the listing of files says: images that are missing or belong to nothing, files out of place, junk."""
+"""What the listing of files says: images that belong to nothing, files out of place, junk."""
 
 from __future__ import annotations
 
@@ -20,42 +20,12 @@ _JUNK_FOLDER = re.compile(r"(__|\.|@)")
 _JUNK_SUFFIXES = (".cache", ".tmp", ".swp", ".swo", ".bak", "~")
 
 
-@rule(Severity.ERROR, message="no such image file", needs=("files",))
-def missing_image(scan: Scan) -> Table | None:
-    """A record whose image file is not there.
-
-    A trainer stops here, or it skips the image and its boxes. Images are looked for by their path, by the
-    end of their path, and by their stem with another extension, so a record that comes up here has no image
-    at all. Where not a single image is found, the set is an export without images or its images lie
-    elsewhere: that is one warning about the set. A YOLO label file without an image is told by
-    `orphan-annotation`.
-
-    **Do:** copy the file into the dataset, point `--image-root` to its folder, or delete the record.
-
-    >>> import dsq
-    >>> data = dsq.build_dataset(images=["a.jpg", {"file": "b.jpg", "member": None}])
-    >>> dsq.audit(data, select=["missing-image"]).messages()
-    ['no such image file']
-    """
-    absent = ~scan.present
-    if scan.about.format == "yolo" or not absent.any():
-        return None
-    if absent.all():
-        message = f"none of the {len(absent):,} image files is here: add --image-root DIR"
-        if len(absent) == 1:
-            message = "the one image file is not here: add --image-root DIR"
-        return pd.DataFrame(
-            {"subject": ["set"], "message": [message], "value": [len(absent)], "severity": ["warning"]}
-        )
-    return pd.DataFrame({"image_id": scan.images["image_id"].to_numpy()[absent]})
-
-
 @rule(Severity.WARNING, message="no record names this image: its objects are unknown", needs=("files",))
 def orphan_image(scan: Scan) -> Table | None:
     """An image file that no record names.
 
-    In a COCO set an image that lies among the recorded ones without a record is never trained on. Elsewhere
-    it is an image file outside everything that the dataset takes in, told once for its folder: a warning
+    In a COCO set an image that lies among the recorded ones without a record is never trained on. In a YOLO set
+    with splits the same holds for an image outside all of them, which is a note. Elsewhere it is an image file outside everything that the dataset takes in, told once for its folder: a warning
     where images of the dataset lie in that folder too, otherwise a note (a demo picture, the plots of a
     training run, a split that the configuration forgot). Folders of masks are left alone.
 
@@ -72,12 +42,16 @@ def orphan_image(scan: Scan) -> Table | None:
     parts = []
     if scan.about.format == "coco":
         alone = (
-            scan.present
-            & images["origin_file"].isna().to_numpy()
-            & (images["label_state"] == "unlabelled").to_numpy()
+            scan.present & images["origin_file"].isna().to_numpy() & (images["label_state"] == "unlabelled").to_numpy()
         )
         if alone.any():
             parts.append(pd.DataFrame({"image_id": images["image_id"].to_numpy()[alone]}))
+    if scan.about.format == "yolo" and images["split"].notna().any():
+        unused = scan.present & images["split"].isna().to_numpy()
+        if unused.any():
+            told = "in no split: the trainer never sees it"
+            ids = images["image_id"].to_numpy()[unused]
+            parts.append(pd.DataFrame({"image_id": ids, "message": told, "severity": "info"}))
     strays = _stray_folders(scan)
     if strays is not None:
         parts.append(strays)

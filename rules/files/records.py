@@ -7,41 +7,48 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsq.model import ClassList, text_or_none
+from dsq.model import text_or_none
 from dsq.rule import Severity, rule
 from dsq.scan import Scan, Table
 
 
 def problems_of(scan: Scan, kind: str) -> Table | None:
-    """Rows of `problems` of one kind as findings, with the image that their file speaks of."""
+    """Rows of `problems` of one kind as findings, with the image that they speak of."""
     rows = scan.problems[(scan.problems["kind"] == kind).to_numpy()]
     if rows.empty:
         return None
-    files = text_or_none(rows["file"])
-    return pd.DataFrame(
-        {
-            "image_id": images_of(scan, files),
-            "file": files,
-            "place": text_or_none(rows["place"]),
-            "what": text_or_none(rows["what"]),
-        }
-    )
+    found = pd.DataFrame({name: text_or_none(rows[name]) for name in ("file", "place", "what")})
+    found["image_id"] = images_of(scan, found["file"], found["place"])
+    return found
 
 
-def images_of(scan: Scan, files: np.ndarray[Any, Any]) -> Any:
-    """The image that each of `files` is or alone speaks of, as nullable ids; a JSON speaks of many."""
-    wanted = {name for name in files if isinstance(name, str) and not name.lower().endswith(".json")}
+def images_of(scan: Scan, files: pd.Series[str], places: pd.Series[str]) -> pd.Series[Any]:
+    """image_id for names of files: the image itself, or the one image that an annotation file speaks of.
+
+    Within a JSON a place like "image id 7" tells the image. NA where none is told.
+    """
     images = scan.images
-    named = [
-        pd.Series(images["image_id"].to_numpy()[hit], index=text_or_none(column)[hit])
+    found = pd.Series(pd.NA, index=files.index, dtype="Int64")
+    ids = images["image_id"].to_numpy()
+    wanted = set(files)
+    by_name = [
+        pd.Series(ids[hit], index=text_or_none(column)[hit])
         for column in (images["file"], images["origin_file"])
         if (hit := column.isin(wanted).to_numpy()).any()
     ]
-    if not named:
-        return pd.array([None] * len(files), dtype="Int64")
-    found = pd.concat(named)
-    found = found[~found.index.duplicated(keep=False)]
-    return found.reindex(files).astype("Int64").array
+    if not by_name:
+        return found
+    known = pd.concat(by_name)
+    known = known[~known.index.duplicated(keep=False)]
+    json = files.str.lower().str.endswith(".json")
+    found[~json] = known.reindex(files[~json]).astype("Int64").array
+    numbers = places[json].str.extract(r"^image id (-?\d{1,18})$", expand=False).dropna().astype("int64")
+    for file, group in numbers.groupby(files[numbers.index]):
+        hit = (images["origin_file"] == file).to_numpy()
+        stated = pd.Series(ids[hit], index=images["origin_place"].to_numpy()[hit])
+        stated = stated[~stated.index.duplicated(keep=False)]
+        found[group.index] = stated.reindex(group).astype("Int64").array
+    return found
 
 
 @rule(Severity.ERROR, message="{what}")
@@ -92,7 +99,8 @@ def path_outside_dataset(scan: Scan) -> Table | None:
     """A file name that leads out of the dataset.
 
     `../../x.jpg`, `/home/me/x.jpg` or a link that leaves the folder: on another machine the file does not
-    exist, or it is another one; in a zip from a stranger it is an attack. Such a file is never opened.
+    exist, or it is another one; in a zip from a stranger it is an attack. Such a file is never opened. Where the
+    image was found in the dataset all the same, by the last part of its name, it is a warning.
 
     **Do:** write paths relative to the dataset's root and put the file there.
 
@@ -103,7 +111,46 @@ def path_outside_dataset(scan: Scan) -> Table | None:
     >>> dsq.audit(data, select=["path-outside-dataset"]).messages()
     ['../../x.jpg leads out of the set']
     """
-    return problems_of(scan, "path-outside-dataset")
+    found = problems_of(scan, "path-outside-dataset")
+    if found is not None:
+        there = found["image_id"].isin(scan.images["image_id"][scan.present])
+        found["severity"] = np.where(there, "warning", "error").astype(object)
+    return found
+
+
+@rule(Severity.ERROR, message="no such image file", needs=("files",))
+def missing_image(scan: Scan) -> Table | None:
+    """A record whose image file is not there.
+
+    A trainer stops here, or it skips the image and its boxes. Images are looked for by their path, by the
+    end of their path, and by their stem with another extension, so a record that comes up here has no image
+    at all. Where not a single image is found, the set is an export without images or its images lie
+    elsewhere: that is one warning about the set. A list file that names images in vain is one warning, too. A YOLO label file without an image is told by `orphan-annotation`,
+    a name that leads out of the dataset by `path-outside-dataset`.
+
+    **Do:** copy the file into the dataset, point `--image-root` to its folder, or delete the record.
+
+    >>> import dsq
+    >>> data = dsq.build_dataset(images=["a.jpg", {"file": "b.jpg", "member": None}])
+    >>> dsq.audit(data, select=["missing-image"]).messages()
+    ['no such image file']
+    """
+    absent = ~scan.present
+    outside = problems_of(scan, "path-outside-dataset")
+    if outside is not None:
+        absent &= ~scan.images["image_id"].isin(outside["image_id"].dropna()).to_numpy()
+    listed = problems_of(scan, "missing-image")
+    if listed is not None:
+        listed = listed.rename(columns={"what": "message"}).assign(severity="warning")
+    if scan.about.format == "yolo" or not absent.any():
+        return listed
+    if not scan.present.any():
+        count = int(absent.sum())
+        files = f"none of the {count:,} image files" if count > 1 else "not even the one image file"
+        message = f"{files} is here: add --image-root DIR"
+        return pd.DataFrame({"subject": ["set"], "message": [message], "value": [count], "severity": ["warning"]})
+    alone = pd.DataFrame({"image_id": scan.images["image_id"].to_numpy()[absent]})
+    return alone if listed is None else pd.concat([alone, listed], ignore_index=True)
 
 
 @rule(Severity.WARNING, message="label file without its image: {lost}")
@@ -137,8 +184,7 @@ def orphan_annotation(scan: Scan) -> Table | None:
     counts = np.bincount(scan.image_row, minlength=len(scan.images))[orphans]
     if orphans.all():
         message = (
-            f"a label-only export: none of the {len(counts):,} label files has its image here; "
-            "add --image-root DIR"
+            f"a label-only export: none of the {len(counts):,} label files has its image here; add --image-root DIR"
         )
         found = pd.DataFrame({"subject": ["set"], "message": [message], "value": [len(counts)]})
     else:
@@ -165,7 +211,7 @@ def duplicate_image_record(scan: Scan) -> Table | None:
 
     A trainer takes them for two images, and each shows only its own boxes: the objects of the other record
     are taught to be background. Records of one file in different splits are told by
-    `same-source-in-two-splits`.
+    `same-source-in-two-splits`. A list file that names an image twice is a warning: the trainer sees it twice.
 
     **Do:** join the records: keep one and move the annotations of the others to it.
 
@@ -175,9 +221,12 @@ def duplicate_image_record(scan: Scan) -> Table | None:
     ['2 records name this file, with 1 box between them']
     """
     images = scan.images
+    listed = problems_of(scan, "duplicate-image-record")
+    if listed is not None:
+        listed = listed.rename(columns={"what": "message"}).assign(severity="warning")
     double = np.flatnonzero(images["file"].duplicated(keep=False))
     if not len(double):
-        return None
+        return listed
     rows = images.take(double)
     table = pd.DataFrame(
         {
@@ -194,7 +243,7 @@ def duplicate_image_record(scan: Scan) -> Table | None:
     found = found[found["records"] > 1].reset_index(drop=True)
     found["noun"] = np.where(found["count"] == 1, "box", "boxes")
     found["value"] = found["records"]
-    return found
+    return found if listed is None else pd.concat([found, listed], ignore_index=True)
 
 
 @rule(Severity.WARNING, message="annotation id 0: pycocotools scores its match as a miss")
@@ -251,50 +300,3 @@ def predictions_as_labels(scan: Scan) -> Table | None:
     return pd.DataFrame(
         {"subject": ["set"], "value": [len(known) / len(score)], "low": [known.min()], "high": [known.max()]}
     )
-
-
-@rule(Severity.ERROR, message="{what}")
-def class_list_disagreement(scan: Scan) -> Table | None:
-    """Two class lists of one dataset that do not say the same.
-
-    A YOLO label holds a number, and the list gives it its name. Where `data.yaml`, `classes.txt` or
-    `obj.names` differ in names or order, one of them turns every cat into a dog. Label Studio and labelImg
-    both write lists in an order of their own (LS issue 3324).
-
-    **Do:** look at a few boxes, keep the list that fits, delete the other or make it equal.
-
-    >>> import dsq
-    >>> from dsq.model import About, ClassList
-    >>> lists = ClassList("data.yaml", ("cat", "dog")), ClassList("classes.txt", ("dog", "cat"))
-    >>> data = dsq.build_dataset(about=About(format="yolo", class_lists=lists))
-    >>> dsq.audit(data, select=["class-list-disagreement"]).messages()
-    ['the names of data.yaml in another order: id 0 is dog here, cat there']
-    """
-    lists = scan.about.class_lists
-    rows = [
-        {"subject": other.file, "file": other.file, "what": text}
-        for other in lists[1:]
-        if (text := difference(lists[0], other))
-    ]
-    return pd.DataFrame(rows) if rows else None
-
-
-def difference(used: ClassList, other: ClassList) -> str:
-    """How a class list differs from the one in use, in words; "" where it does not."""
-    a, b = used.names, other.names
-    if a == b:
-        return ""
-    first = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), None)
-    if first is None:
-        more, fewer = b[len(a) :], a[len(b) :]
-        return _some(more, f"more than {used.file}") if more else _some(fewer, f"fewer than {used.file}")
-    where = f"id {first} is {b[first]} here, {a[first]} there"
-    if sorted(a) == sorted(b):
-        return f"the names of {used.file} in another order: {where}"
-    return f"not the names of {used.file}: {where}"
-
-
-def _some(names: tuple[str, ...], what: str) -> str:
-    """A count and the first names: "2 names more than data.yaml: bus, van"."""
-    noun = "name" if len(names) == 1 else "names"
-    return f"{len(names):,} {noun} {what}: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"

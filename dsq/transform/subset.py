@@ -1,0 +1,130 @@
+"""A part of a dataset: by class, split, source or number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dsq.errors import ConfigError
+from dsq.model import Dataset
+from dsq.transform.parts import EMPTIED, empty_images, keep_images
+from dsq.transform.remap import unknown_class
+from dsq.transform.strata import assign, draw_order, label_columns
+
+Array = NDArray[Any]
+
+
+class Subset(NamedTuple):
+    """`dataset`: the part; `emptied`: files that lost all their boxes; `left_out`: images and boxes left out, by
+    reason.
+    """
+
+    dataset: Dataset
+    emptied: list[str]
+    left_out: dict[str, dict[str, int]]
+
+
+def subset(
+    dataset: Dataset,
+    *,
+    classes: Sequence[str] | None = None,
+    splits: Sequence[str] | None = None,
+    sources: Sequence[str] | None = None,
+    states: Sequence[str] | None = None,
+    count: int | None = None,
+    stratified: bool = True,
+    emptied: str = "drop",
+    seed: int = 0,
+) -> Subset:
+    """The images and boxes that every given condition keeps.
+
+    classes: names whose boxes stay; the class list shrinks to them. An image that loses all its boxes is dropped
+    (its objects are there, only unnamed: as "background" it would teach the opposite) unless `emptied` says
+    "background" or "unlabelled"; images that had no box stay as they are. splits, sources, states (labelled,
+    background, unlabelled): values to keep; "none" keeps images without split. count: so many images of what is
+    left, drawn by `seed`, with the share of each class, of background and of each split kept (`stratified`) or
+    by chance alone. Row order does not matter. ConfigError for a class, split or source that does not exist.
+    """
+    if emptied not in EMPTIED:
+        raise ConfigError(f"emptied is {emptied!r};", hint=f"it takes {', '.join(EMPTIED)}.")
+    if count is not None and count < 0:
+        raise ConfigError(f"count is {count};", hint="it takes the number of images to keep.")
+    left_out: dict[str, dict[str, int]] = {}
+    part = dataset
+    for column, wanted, reason in (
+        ("split", splits, "splits"),
+        ("source", sources, "sources"),
+        ("label_state", states, "states"),
+    ):
+        if wanted is not None:
+            part = _tell(left_out, reason, part, keep_images(part, _having(dataset, part, column, wanted)))
+    files: list[str] = []
+    if classes is not None:
+        names = part.categories["name"].tolist()
+        unknown_class(classes, names, "selection")
+        before = part
+        part, gone = _of_classes(part, set(classes))
+        part, files = empty_images(part, gone, emptied)
+        _tell(left_out, "classes", before, part)
+    if count is not None and count < len(part):
+        part = _tell(left_out, "count", part, keep_images(part, _drawn(part, count, stratified, seed)))
+    return Subset(part, files, left_out)
+
+
+def _having(dataset: Dataset, part: Dataset, column: str, wanted: Sequence[str]) -> Array:
+    """(images,) bool: the column holds one of the wanted values."""
+    known = sorted({str(value) for value in dataset.images[column].dropna().unique()})
+    unsaid = dataset.images[column].isna().any()
+    for value in wanted:
+        if value not in known and not (value == "none" and unsaid) and column != "label_state":
+            there = ", ".join([*known, *(["none"] if unsaid else [])]) or "none"
+            raise ConfigError(f"no image has the {column} {value!r}.", hint=f"There are: {there}.")
+        if column == "label_state" and value not in ("labelled", "background", "unlabelled"):
+            raise ConfigError(
+                f"no image has the state {value!r}.", hint="There are labelled, background, unlabelled."
+            )
+    values = part.images[column].astype(object)
+    found: Array = (values.isin(list(wanted)) | (values.isna() & ("none" in wanted))).to_numpy(bool)
+    return found
+
+
+def _of_classes(dataset: Dataset, classes: set[str]) -> tuple[Dataset, Array]:
+    """Boxes and categories of some classes, and the image ids of the boxes that are gone."""
+    table = dataset.categories
+    kept = table["name"].isin(classes).to_numpy()
+    ids = table["category_id"].to_numpy()[kept]
+    boxes = dataset.boxes
+    stays = np.isin(boxes["category_id"].to_numpy(), ids)
+    gone: Array = boxes["image_id"].to_numpy()[~stays]
+    categories = table[kept].reset_index(drop=True)
+    boxes = boxes[stays].reset_index(drop=True)
+    if dataset.about.format == "yolo" and not kept.all():  # its ids count from 0 without a gap
+        boxes["category_id"] = pd.Index(ids).get_indexer(pd.Index(boxes["category_id"]))
+        categories["category_id"] = np.arange(len(categories))
+        categories["source_id"] = pd.array(np.arange(len(categories)), dtype="Int64")
+    return dataset.replace(categories=categories, boxes=boxes), gone
+
+
+def _drawn(dataset: Dataset, count: int, stratified: bool, seed: int) -> Array:
+    """(images,) bool: `count` of them."""
+    images = dataset.images
+    order = draw_order(images["file"].tolist(), seed, images["source"].astype(object).tolist())
+    chosen = np.zeros(len(images), bool)
+    if not stratified:
+        chosen[order[:count]] = True
+        return chosen
+    rows, labels = label_columns(dataset, with_split=True)
+    parts = assign(np.arange(len(images)), rows, labels, [count, len(images) - count], order)
+    return parts == 0
+
+
+def _tell(left_out: dict[str, dict[str, int]], reason: str, before: Dataset, after: Dataset) -> Dataset:
+    left_out[reason] = {
+        "images": len(before.images) - len(after.images),
+        "boxes": len(before.boxes) - len(after.boxes),
+    }
+    return after
