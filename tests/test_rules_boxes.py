@@ -245,10 +245,25 @@ def test_sets_with_some_boxes_outside_are_not_another_convention(
     assert "error" not in found["severity"].tolist(), found["message"].tolist()
 
 
-def test_while_the_convention_is_wrong_boxes_outside_are_one_line() -> None:
+def test_while_the_convention_is_wrong_the_other_rules_keep_short() -> None:
     data = stated(write(scene(), "xyxy"), "coco")
     found = judge("box-outside-image", data)
     assert levels(found) == ["info"] and "because of box-convention" in found["message"][0]
+    data = stated(write(scene(), "xywh"), "voc")
+    found = judge("degenerate-box", data)
+    assert levels(found) == ["info"] and "because of box-convention" in found["message"][0]
+    data = stated(write(scene() / np.array([640, 480] * 2), "xywh"), "coco")
+    for rule in ("tiny-box", "whole-image-box", "border-sliver", "odd-aspect-box"):
+        assert judge(rule, data).empty
+
+
+def test_boxes_of_a_sound_split_are_still_told() -> None:
+    corners = scene(240)
+    numbers = write(corners, "xywh")
+    numbers[180:] = write(corners, "xyxy")[180:]
+    numbers[0] = [600, 10, 90, 30]
+    data = stated(numbers, "coco", ["train"] * 60 + ["val"] * 20)
+    assert levels(judge("box-outside-image", data)) == ["info", "warning"]
 
 
 # ---- duplicate-box and two-classes-one-object

@@ -114,6 +114,16 @@ class TestProblems:
         assert found == {place: "7.jpg" if place == "image id 7" else None for place in places}
 
 
+@pytest.mark.parametrize("rule", ["missing-image", "duplicate-image-record"])
+def test_what_a_list_file_names_wrongly_is_one_warning(rule: str) -> None:
+    images: list[Any] = ["a.jpg", "a.jpg", {"file": "b.jpg", "member": None}]
+    data = dsq.build_dataset(images=images, problems=[(rule, "train.txt", "", "why")])
+    found = {record["message"]: record for record in judge(data, rule)}
+    assert len(found) == 2
+    assert found["why"]["severity"] == "warning"
+    assert found["why"]["origin"]["file"] == "train.txt"
+
+
 class TestPathOutsideDataset:
     def data(self, member: str | None) -> Dataset:
         images = ["b.jpg", {"file": "a.jpg", "member": member, "origin_file": "a.xml"}]
@@ -173,7 +183,7 @@ class TestDuplicateImageRecord:
         data = dsq.build_dataset([("a.jpg", "cat", 1, 1, 9, 9)] * 3, images=images)
         (found,) = judge(data, "duplicate-image-record")
         assert found["message"] == "2 records name this file, with 3 boxes between them"
-        assert (found["image"], found["images"]) == ("a.jpg", ["a.jpg", "a.jpg"])
+        assert (found["image"], found["images"]) == ("a.jpg", ["a.jpg"])
 
     def test_leaves_splits_to_their_own_rule(self) -> None:
         images = [{"file": "a.jpg", "split": "train"}, {"file": "a.jpg", "split": "val"}]
@@ -296,6 +306,12 @@ class TestOrphanImage:
         (found,) = judge(dsq.build_dataset(images=images, about=COCO), "orphan-image")
         assert (found["image"], found["severity"]) == ("b.jpg", "warning")
         assert not judge(dsq.build_dataset(images=images, about=YOLO), "orphan-image")
+
+    def test_yolo_image_in_no_split_is_a_note(self) -> None:
+        images = [{"file": "a.jpg", "split": "train"}, "b.jpg", {"file": "c.jpg", "member": None}]
+        (found,) = judge(dsq.build_dataset(images=images, about=YOLO), "orphan-image")
+        assert (found["image"], found["severity"]) == ("b.jpg", "info")
+        assert not judge(dsq.build_dataset(images=["a.jpg", "b.jpg"], about=YOLO), "orphan-image")
 
     def test_strays_are_told_by_folder(self) -> None:
         listed = [
@@ -579,7 +595,7 @@ class TestSharedData:
             ("raccoon", {}),
             ("bccd", {}),
             ("coco-tiny", {}),
-            ("aerial-cars", {}),
+            ("aerial-cars", {"missing-image": 2, "orphan-image": 1}),
             ("ships-yolov8", {"orphan-annotation": 34, "junk-file": 1}),
             ("pen-zip", {"wrong-extension": 10, "malformed-record": 2}),
             ("traffic-ground", {"annotation-id-zero": 2}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from collections.abc import Callable
@@ -75,12 +76,25 @@ def read(
         no_label_file=no_label_file,
         progress=progress,
     )
+    # the tables are built from lists of a million small objects, none of them in cycles
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _read(request, format)
+    finally:
+        request.close()
+        if collecting:
+            gc.enable()
+
+
+def _read(request: Request, format: str | None) -> Dataset:
+    """Read as the given format, or as the one that is surest of the source."""
     if format is not None:
         dataset = load_format(format).read(request)
         if not len(dataset.images) and not len(dataset.problems):
             raise ReadError(
                 f"nothing in it could be read as {format}.",
-                where=str(src),
+                where=request.src,
                 hint=f"It holds {request.summary()}. Leave --format out to have it recognised.",
             )
         return _seen_as(dataset, request, f"--format {format}")
@@ -96,7 +110,7 @@ def read(
     tried = "; ".join(f"{name}: {match.why}" for _, _, name, match in sorted(matches))
     raise ReadError(
         "no dataset was recognised in it.",
-        where=str(src),
+        where=request.src,
         hint=f"It holds {request.summary()}. "
         + (f"Tried {tried}. " if tried else "Looked for COCO JSON, Pascal VOC XML, YOLO labels and images. ")
         + "`--format voc|coco|yolo|images` forces a format, `--image-root DIR` says where the images lie.",

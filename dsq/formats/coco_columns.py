@@ -61,7 +61,7 @@ class Images(Records):
                 "width": width,
                 "height": height,
                 "extras": self.shape.pack(rows),
-                "index": None,
+                "index": range(self.count, self.count + count),
             },
         )
         return True
@@ -117,7 +117,7 @@ class Images(Records):
 
 
 class Annotations(Records):
-    """Annotation records: id (see STAND_IN), image_id, category_id, box (n, 4), area, crowd, segmentation,
+    """Annotation records: id (see STAND_IN), image_id, category_id, x, y, width, height, area, crowd, segmentation,
     keypoints, score, extras, index. `boxed`: how many have a bbox or a mask. `lost`: image ids of what was left
     out.
     """
@@ -182,14 +182,10 @@ class Annotations(Records):
             ]
         self.without_crowd += missing
         self.boxed += count
-        self.append(
-            count,
-            {
-                "id": ids, "image_id": image, "category_id": category,
-                "box": box, "area": area, "crowd": crowd, "segmentation": masks, **taken, "extras": extras,
-                "index": None,
-            }
-        )  # fmt: skip
+        taken |= zip(("x", "y", "width", "height"), box.T, strict=True)
+        taken |= {"id": ids, "image_id": image, "category_id": category, "area": area, "crowd": crowd}
+        taken |= {"segmentation": masks, "extras": extras, "index": range(self.count, self.count + count)}
+        self.append(count, taken)
         return True
 
     def add_record(self, raw: Raw, index: int) -> dict[str, Any] | None:
@@ -202,11 +198,8 @@ class Annotations(Records):
         self.keys.update(record)
         masked = record.get("segmentation", NOTHING)
         self.boxed += "bbox" in record or masked is not NOTHING
-        self.aliases, own = self.image_aliases, self.aliases
-        image = self.whole(record, "image_id", extras)
-        self.aliases = self.class_aliases
-        category = self.whole(record, "category_id", extras)
-        self.aliases = own
+        image = self.whole(record, "image_id", extras, self.image_aliases)
+        category = self.whole(record, "category_id", extras, self.class_aliases)
         if image is None:
             self.lose(place, f"its image_id is {show(record.get('image_id'))}; the box was left out")
             return None
@@ -225,7 +218,7 @@ class Annotations(Records):
             "id": stand_in(self.aliases, index) if number is None else number,
             "image_id": image,
             "category_id": category,
-            "box": box,
+            **dict(zip(("x", "y", "width", "height"), box, strict=True)),
             "area": none_as_nan(self.number(record, "area", extras, place)),
             "crowd": self._crowd(record, extras, place),
             "segmentation": self._blob(record, "segmentation", extras),

@@ -35,7 +35,8 @@ _IMAGES = {
     "id": np.int64, "name": object, "width": np.int64, "height": np.int64, "extras": object, "index": np.int64
 }  # fmt: skip
 _BOXES = {
-    "id": np.int64, "image_id": np.int64, "category_id": np.int64, "box": np.float64, "area": np.float64,
+    "id": np.int64, "image_id": np.int64, "category_id": np.int64, "x": np.float64, "y": np.float64,
+    "width": np.float64, "height": np.float64, "area": np.float64,
     "crowd": np.bool_, "segmentation": object, "keypoints": object, "score": np.float64, "extras": object,
     "index": np.int64,
 }  # fmt: skip
@@ -112,7 +113,6 @@ def read_document(request: Request, name: str) -> Document:
         images = {key: lists.images.joined(key, dtype) for key, dtype in _IMAGES.items()}
         boxes = {key: lists.annotations.joined(key, dtype) for key, dtype in _BOXES.items()}
     annotations = lists.annotations
-    boxes["box"] = boxes["box"].reshape(-1, 4)
     boxes, from_masks = _boxes_from_masks(boxes, annotations)
     problems = lists.images.all_problems() + annotations.all_problems() + from_masks
     for key in ("images", "annotations"):
@@ -175,7 +175,7 @@ def _task(name: str, annotations: Annotations, outline: dict[str, bytes]) -> str
 
 def _boxes_from_masks(boxes: dict[str, Array], annotations: Annotations) -> tuple[dict[str, Array], list[Problem]]:
     """Fill in boxes that only the mask tells; what cannot be told is taken out."""
-    rows = np.flatnonzero(np.isnan(boxes["box"][:, 0]))
+    rows = np.flatnonzero(np.isnan(boxes["x"]))
     if not len(rows):
         return boxes, []
     extents = mask_extents(boxes["segmentation"][rows]).set_index("row")
@@ -192,7 +192,9 @@ def _boxes_from_masks(boxes: dict[str, Array], annotations: Annotations) -> tupl
             problems.append(("malformed-record", said, what))
             continue
         x, y = found["x0"], found["y0"]
-        boxes["box"][row] = (x, y, found["x1"] - x, found["y1"] - y)
+        corners = {"x": x, "y": y, "width": found["x1"] - x, "height": found["y1"] - y}
+        for name, value in corners.items():
+            boxes[name][row] = value
         problems.append(("malformed-record", said, "it has no bbox; the extents of its mask were taken"))
     if bad:
         annotations.lost += boxes["image_id"][bad].tolist()

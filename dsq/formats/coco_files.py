@@ -16,7 +16,8 @@ HEAD = 1 << 16  # bytes of a JSON file that are looked at
 MOST_LOOKED = 200  # JSON files that are looked into
 SAMPLE = 40  # file names that are tried in each folder
 
-_KEYS = re.compile(r'"(images|annotations|categories|licenses)"\s*:\s*\[|"info"\s*:\s*[{n]')
+_LISTS = re.compile(r'"(images|annotations)"\s*:\s*\[')
+_KEYS = re.compile(r'"(categories|licenses)"\s*:\s*\[|"info"\s*:\s*[{n]')
 _RESULT = re.compile(r'"(?:score|bbox)"\s*:')
 _HINT = re.compile(r"coco|instances|annotation|keypoints|captions|panoptic|label|train|val|test", re.IGNORECASE)
 _IMAGE_FOLDERS = ("", "images", "JPEGImages", "data", "imgs", "img")
@@ -50,7 +51,8 @@ def kind_of_file(request: Request, name: str) -> str:
     if not text:
         return "document" if re.search("coco|instances|annotation", name, re.IGNORECASE) else ""
     if text.startswith("{"):
-        return "document" if _KEYS.search(text) else ""
+        cut = request.source.size(name) > HEAD
+        return "document" if _LISTS.search(text) or (cut and _KEYS.search(text)) else ""
     if text.startswith("[") and '"image_id"' in text and _RESULT.search(text):
         return "predictions"
     return ""

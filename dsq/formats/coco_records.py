@@ -115,7 +115,8 @@ class Records:
             read = [self.add_record(raw, self.count + place) for place, raw in enumerate(raws)]
             kept = [row for row in read if row is not None]
             if kept:
-                self.append(dict(zip(kept[0], zip(*(row.values() for row in kept), strict=True), strict=True)))
+                values = zip(*(row.values() for row in kept), strict=True)
+                self.append(len(kept), dict(zip(kept[0], values, strict=True)))
             self.count += len(raws)
         else:
             self.count += len(rows)
@@ -129,7 +130,7 @@ class Records:
         raise NotImplementedError
 
     def append(self, count: int, columns: Mapping[str, Any]) -> None:
-        """Add columns of `count` rows; None stands for a column without values."""
+        """Add columns of `count` rows: sequences, arrays or ranges; None stands for a column without values."""
         self.sizes.append(count)
         for name, values in columns.items():
             self.parts.setdefault(name, []).append(values)
@@ -137,13 +138,17 @@ class Records:
     def joined(self, name: str, dtype: Any) -> Array:
         """One column over all batches, which are let go."""
         parts = self.parts.pop(name, [])
+        nothing = np.nan if dtype is np.float64 else None
         if all(part is None for part in parts):
-            return np.full(sum(self.sizes), None, object)
+            return np.full(sum(self.sizes), nothing, dtype)
         arrays = []
         for part, count in zip(parts, self.sizes, strict=True):
-            if dtype is object:
-                values = [None] * count if part is None else part
-                arrays.append(np.fromiter(values, object, count))
+            if part is None:
+                arrays.append(np.full(count, nothing, dtype))
+            elif isinstance(part, range):
+                arrays.append(np.arange(part.start, part.stop))
+            elif dtype is object:
+                arrays.append(np.fromiter(part, object, count))
             else:
                 arrays.append(np.asarray(part, dtype))
         return np.concatenate(arrays)
@@ -174,15 +179,18 @@ class Records:
             self.lose(f"{key}[{index}]", f"{show(raw)} stands where a record belongs; it was left out")
             return None
         extras: dict[str, bytes] = {}
-        number = self.whole(record, "id", extras)
+        number = self.whole(record, "id", extras, self.aliases)
         noun = key.rstrip("s")
         place = f"{noun} id {show(record['id'])}" if number is not None else f"{key}[{index}]"
         if "id" in extras:
             self.note(f"its id is {kind_of(record['id'])}, not a whole number", place)
         return record, place, number, extras
 
-    def whole(self, record: Mapping[str, Raw], key: str, extras: dict[str, bytes]) -> int | None:
-        """The id under `key`; a spelling that is no plain number goes to extras."""
+    @staticmethod
+    def whole(
+        record: Mapping[str, Raw], key: str, extras: dict[str, bytes], aliases: dict[str | int, int]
+    ) -> int | None:
+        """The id under `key`; a spelling that is no plain number goes to extras, and text among the aliases."""
         if key not in record:
             return None
         value = value_of(record[key])
@@ -191,7 +199,7 @@ class Records:
         extras[key] = bytes(record[key])
         number = as_int(value)
         if number is None and isinstance(value, str) and value.strip():
-            number = stand_in(self.aliases, value)
+            number = stand_in(aliases, value)
         return number
 
     def number(self, record: Mapping[str, Raw], key: str, extras: dict[str, bytes], place: str) -> float | None:

@@ -144,8 +144,7 @@ def build_tables(
         box_id=unique_ids([stated], 0),
         image_id=ids[joined["row"]],
         category_id=np.array(classes.ids, np.int64)[joined["category"]],
-        x=joined["box"][:, 0].copy(), y=joined["box"][:, 1].copy(),
-        width=joined["box"][:, 2].copy(), height=joined["box"][:, 3].copy(),
+        x=joined["x"], y=joined["y"], width=joined["width"], height=joined["height"],
         crowd=joined["crowd"], area=joined["area"], score=joined["score"],
         segmentation=joined["segmentation"], keypoints=joined["keypoints"], extras=joined["extras"],
         origin_file=pd.Categorical.from_codes(joined["document"], categories=pd.Index(names, dtype=object)),
@@ -154,7 +153,9 @@ def build_tables(
     return images, boxes_table
 
 
-_BOX_COLUMNS = ("id", "box", "area", "crowd", "segmentation", "keypoints", "score", "extras", "index")
+_BOX_COLUMNS = (
+    "id", "x", "y", "width", "height", "area", "crowd", "segmentation", "keypoints", "score", "extras", "index"
+)  # fmt: skip
 
 
 def unique_ids(parts: Sequence[Array], more: int) -> Array:
@@ -273,6 +274,7 @@ def _images_table(
     member += others
     found = [places[name] if name is not None else None for name in member]
     count, more = len(file), len(others)
+    names = [document.name for document in documents]
     made = np.full(more, STAND_IN)
     nothing = np.zeros(more, np.int64)
     width, height = (
@@ -292,13 +294,13 @@ def _images_table(
         width=pd.arrays.IntegerArray(width, width == 0), height=pd.arrays.IntegerArray(height, height == 0),
         split=pd.Categorical(splits),
         label_state=pd.Categorical.from_codes(
-            np.concatenate([states, np.full(more, 2, np.int8)]), ["labelled", "background", "unlabelled"]
+            np.concatenate([states, np.full(more, 2, np.int8)]),
+            pd.Index(["labelled", "background", "unlabelled"], dtype=object),
         ),
         source=request.dataset_name,
         extras=extras + [None] * more,
         origin_file=pd.Categorical.from_codes(
-            np.concatenate([origin, np.full(more, -1)]).astype(np.int16),
-            pd.Index([document.name for document in documents], dtype=object),
+            np.concatenate([origin, np.full(more, -1)]).astype(np.int16), pd.Index(names, dtype=object)
         ),
         origin_place=where, source_id=integers(np.concatenate([stated, made])),
     )  # fmt: skip

@@ -199,6 +199,11 @@ class Request:
     progress: Progress | None = None
     extra_sources: list[Source] = field(default_factory=list)
 
+    def close(self) -> None:
+        """Close what was opened for reading."""
+        for source in (self.source, *self.image_sources, *self.extra_sources, *([self.beside] if self.beside else [])):
+            source.close()
+
     @cached_property
     def names(self) -> list[str]:
         """Listed files that are no junk, sorted."""
@@ -263,15 +268,15 @@ class Request:
 
     def inventory(self, roles: dict[str, str]) -> Table:
         """The files table: every file of every source; `roles` gives those that the reader knows by name."""
-        rows = [
-            (entry.name, source.root, entry.size, _role(entry.name, roles))
-            for source in (self.source, *self.image_sources, *self.extra_sources)
-            for entry in source.entries
-        ]
-        columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+        sources = (self.source, *self.image_sources, *self.extra_sources)
+        files = [entry.name for source in sources for entry in source.entries]
+        images = self.images.places
         return make_table(
-            FILES, len(rows),
-            file=list(columns[0]), root=list(columns[1]), size=list(columns[2]), role=list(columns[3]),
+            FILES, len(files),
+            file=files,
+            root=[root for source in sources for root in [source.root] * len(source.entries)],
+            size=[entry.size for source in sources for entry in source.entries],
+            role=[roles.get(name) or ("image" if name in images else _role(name)) for name in files],
         )  # fmt: skip
 
     def refusals(self) -> list[tuple[str, str, str, str]]:
@@ -283,11 +288,8 @@ class Request:
         ]
 
 
-def _role(name: str, roles: dict[str, str]) -> str:
-    role = roles.get(name)
-    if role is None:
-        role = "junk" if is_junk(name) else "image" if is_image(name) else "other"
-    return role
+def _role(name: str) -> str:
+    return "junk" if is_junk(name) else "image" if is_image(name) else "other"
 
 
 def open_request(

@@ -264,7 +264,7 @@ def assign_splits(
         held = known[each.base]
         absent = []
         for number, entry in each.entries:
-            rows = _find(held, entry)
+            rows = held.get(entry) or _find(held, entry)
             if not rows:
                 absent.append(entry)
             for row in rows:
@@ -284,18 +284,20 @@ def _by_stem(base: str, members: Sequence[str]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     prefix = base + "/" if base else ""
     for row, name in enumerate(members):
-        if name.startswith(prefix):
-            path = name[len(prefix) : name.rfind(".")]
-            found.setdefault(path.rpartition("/")[2], []).append(row)
-            below = path.partition("/")[2]
-            if "/" in below:
-                found.setdefault(below, []).append(row)
+        if not name.startswith(prefix):
+            continue
+        folder, _, base = name[len(prefix) :].rpartition("/")
+        key = base[: base.rfind(".")]
+        if key in found:
+            found[key].append(row)
+        else:
+            found[key] = [row]
+        if "/" in folder:
+            found.setdefault(f"{folder.partition('/')[2]}/{key}", []).append(row)
     return found
 
 
 def _find(held: dict[str, list[int]], entry: str) -> list[int]:
-    if entry in held:
-        return held[entry]
     bare = _SIGN.sub("", entry)
     path = bare[: -len(bare) + bare.rfind(".")] if is_image(bare) else bare
     for name in (bare, path, path.replace("\\", "/").rpartition("/")[2]):

@@ -50,7 +50,7 @@ def parse_root(data: bytes) -> etree._Element:
     try:
         root = etree.fromstring(text, _PARSER)
     except etree.XMLSyntaxError as error:
-        why = (error.msg or "").partition(", line ")[0].rstrip(".")
+        why = re.split(r", (?:line|use) ", error.msg or "")[0].rstrip(".")
         raise Refused(f"line {error.lineno}", f"not well-formed XML ({why}); the file was skipped") from error
     if b"<!DOCTYPE" in text and next(root.iter(etree.Entity), None) is not None:
         raise Refused("", "refers to entities of a DTD, which are never resolved; the file was skipped")

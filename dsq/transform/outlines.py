@@ -40,9 +40,8 @@ def move_masks(blobs: Array, image_row: Array, moves: Moves, coefficients: Array
         if blob.lstrip()[:1] == b"{":
             rle.append(row)
             continue
-        try:
-            shape = [_flat.decode(blob)] if blob.lstrip()[1:2] not in (b"[", b"]") else _polygons.decode(blob)
-        except msgspec.DecodeError:
+        shape = _decode(blob)
+        if shape is None:
             moved[row], lost[row] = None, True
             continue
         moved[row] = _encode([_move_points(points, steps[image_row[row]]) for points in shape])
@@ -72,6 +71,17 @@ def move_keypoints(blobs: Array, coefficients: Array) -> tuple[Array, Array]:
         points[said, 0], points[said, 1] = a * x + b * y + c, d * x + e * y + f
         moved[row] = _encode([int(v) if at % 3 == 2 else v for at, v in enumerate(points.ravel().tolist())])
     return moved, lost
+
+
+def _decode(blob: bytes) -> list[list[float]] | None:
+    """The polygons of a mask (one given flat is one of a list); None where it is neither."""
+    try:
+        return _polygons.decode(blob)
+    except msgspec.DecodeError:
+        try:
+            return [_flat.decode(blob)]
+        except msgspec.DecodeError:
+            return None
 
 
 def _move_points(points: Sequence[float], move: Sequence[float]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -151,12 +152,12 @@ def _boxes(dataset: Dataset, old: Array, target: Array, dropped: Array) -> tuple
 
 def _changes(dataset: Dataset, names: Sequence[str], new: Sequence[str | None], ids: Sequence[int]) -> Table:
     """What became of each class that is another now."""
-    counts = dataset.boxes["category_id"].value_counts() if ids else {}
-    many = pd.Series([name for name in new if name is not None], dtype=object).value_counts()
+    counts = Counter(dataset.boxes["category_id"].tolist()) if ids else Counter()
+    many = Counter(new)
     rows = []
     for number, old, name in zip(ids, names, new, strict=bool(ids)):
         if old != name:
             what = "dropped" if name is None else "merged" if many[name] > 1 else "renamed"
-            rows.append({"old": old, "new": name, "what": what, "boxes": int(counts.get(number, 0))})
+            rows.append({"old": old, "new": name, "what": what, "boxes": counts[number]})
     columns = {key: object_array([row[key] for row in rows]) for key in ("old", "new", "what")}
     return pd.DataFrame({**columns, "boxes": np.array([row["boxes"] for row in rows], np.int64)})

@@ -113,9 +113,7 @@ def resize(
     )
 
 
-def _checked(
-    size: Any, mode: str, box_frame: str, auto_orient: bool, headers: Table | None
-) -> tuple[int, int] | None:
+def _checked(size: Any, mode: str, box_frame: str, auto_orient: bool, headers: Table | None) -> tuple[int, int] | None:
     for name, value, choices in (("mode", mode, MODES), ("box_frame", box_frame, FRAMES)):
         if value not in choices:
             raise ConfigError(f"{name} is {value!r};", hint=f"it takes {', '.join(choices)}.")
@@ -136,9 +134,9 @@ def _checked(
 def _known(dataset: Dataset) -> Array:
     """(images,) bool: the size is known, and the boxes are in pixels."""
     images = dataset.images
-    found = (images["unit"] == "px").to_numpy(bool)
+    found: Array = (images["unit"] == "px").to_numpy(bool)
     for name in ("width", "height"):
-        found &= images[name].to_numpy(np.int64, na_value=0) > 0
+        found = found & (images[name].to_numpy(np.int64, na_value=0) > 0)
     return found
 
 

@@ -84,9 +84,7 @@ def _having(dataset: Dataset, part: Dataset, column: str, wanted: Sequence[str])
             there = ", ".join([*known, *(["none"] if unsaid else [])]) or "none"
             raise ConfigError(f"no image has the {column} {value!r}.", hint=f"There are: {there}.")
         if column == "label_state" and value not in ("labelled", "background", "unlabelled"):
-            raise ConfigError(
-                f"no image has the state {value!r}.", hint="There are labelled, background, unlabelled."
-            )
+            raise ConfigError(f"no image has the state {value!r}.", hint="There are labelled, background, unlabelled.")
     values = part.images[column].astype(object)
     found: Array = (values.isin(list(wanted)) | (values.isna() & ("none" in wanted))).to_numpy(bool)
     return found
@@ -119,7 +117,8 @@ def _drawn(dataset: Dataset, count: int, stratified: bool, seed: int) -> Array:
         return chosen
     rows, labels = label_columns(dataset, with_split=True)
     parts = assign(np.arange(len(images)), rows, labels, [count, len(images) - count], order)
-    return parts == 0
+    drawn: Array = parts == 0
+    return drawn
 
 
 def _tell(left_out: dict[str, dict[str, int]], reason: str, before: Dataset, after: Dataset) -> Dataset:

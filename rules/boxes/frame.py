@@ -9,7 +9,7 @@ from dsq.geometry import Array, box_area
 from dsq.rule import Severity, rule
 from dsq.scan import Scan, Table
 
-from .convention import explain, frame_sizes
+from .convention import frame_sizes, misread
 
 SIDES = np.array(["left", "top", "right", "bottom"], object)
 
@@ -59,9 +59,12 @@ def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.00
     if len(rows) == 0:
         return None
     image = geometry.image_row[rows]
-    if len(rows) >= 5 and any(found.severity == "error" for found in explain(scan)):
-        message = f"{len(rows):,} boxes of {len(np.unique(image)):,} images, because of box-convention"
-        return pd.DataFrame({"subject": ["set"], "message": [message], "value": [len(rows)], "severity": ["info"]})
+    wrong = misread(scan)[rows]
+    parts = []
+    if wrong.any():
+        message = f"{wrong.sum():,} boxes of {len(np.unique(image[wrong])):,} images, because of box-convention"
+        parts.append(pd.DataFrame({"subject": ["set"], "message": [message], "severity": ["info"]}))
+        rows, image, sizes, corners, over = (part[~wrong] for part in (rows, image, sizes, corners, over))
     allowed = np.fmax(slip, slip_share * np.nan_to_num(sizes.max(1)))
     with np.errstate(invalid="ignore"):
         gone = (corners[:, :2] >= sizes).any(1) | (corners[:, 2:] <= 0).any(1)
@@ -87,24 +90,28 @@ def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.00
             "severity": np.select([gone | dropped, light], ["error", "info"], "warning"),
         }
     )
-    parts = [table]
-    for severity, why in (("warning", "drawn so on purpose?"), ("info", "rounding, clip them")):
+    for severity, name, why in (
+        ("warning", "overhang", "drawn so on purpose?"),
+        ("info", "rounding", "rounding, clip them"),
+    ):
         chosen = table["severity"].to_numpy() == severity
         touched = len(np.unique(image[chosen]))
         if touched >= 10 and touched * 2 > len(scan.images):
             most = over[chosen].max()
             message = f"{chosen.sum():,} boxes of {touched:,} images, by {most:.3g} px at most: {why}"
-            parts[0] = parts[0][parts[0]["severity"] != severity]
-            parts.append(pd.DataFrame({"subject": [severity], "message": [message], "severity": [severity]}))
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+            table, image, over = table[~chosen], image[~chosen], over[~chosen]
+            parts.append(pd.DataFrame({"subject": [name], "message": [message], "severity": [severity]}))
+    if len(table):
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
 
 
 @rule(Severity.INFO, message="covers {value:.1%} of the image{note}", collapse=False)
 def whole_image_box(scan: Scan, *, min_cover: float = 0.98, min_share: float = 0.2) -> Table | None:
     """A box that covers the whole image.
 
-    On a tight product shot that is right, so a lone box is a note. Beside other boxes it is more often a
-    slip of the mouse or an image-wide class, a hint to look. Where at least `min_share` of the images (and
+    On a tight product shot that is right, so a lone box is a note. Around other boxes it may be the table they
+    stand on, or a slip of the mouse: a hint of low confidence. Where at least `min_share` of the images (and
     ten or more) have one it is told once: the set looks like one for classification, and a detector learns
     nothing about place from it.
 
@@ -126,6 +133,8 @@ def whole_image_box(scan: Scan, *, min_cover: float = 0.98, min_share: float = 0
     inside = np.clip(corners, 0, scan.image_sizes[image][:, [0, 1, 0, 1]])
     cover = box_area(inside) / frame[rows]
     keep = cover >= min_cover
+    if keep.any():
+        keep &= ~misread(scan)[rows]
     rows, image, cover = rows[keep], image[keep], cover[keep]
     if len(rows) == 0:
         return None
@@ -177,6 +186,9 @@ def border_sliver(
     ['3 × 88 px along the right edge: the rest of it was cut off']
     """
     rows, side = slivers(scan, max_thickness, max_share, min_ratio)
+    if len(rows):
+        right = ~misread(scan)[rows]
+        rows, side = rows[right], side[right]
     if len(rows) == 0:
         return None
     width, height = scan.geometry.width[rows], scan.geometry.height[rows]

@@ -11,6 +11,8 @@ from dsq.geometry import Array
 from dsq.rule import Severity, rule
 from dsq.scan import Scan, Table
 
+from .convention import misread
+
 #: how the origin of a box is called, by format
 PLACES = {"yolo": "line", "voc": "object", "coco": "annotation id"}
 
@@ -25,6 +27,8 @@ def _pairs(scan: Scan, min_iou: float, same_class: bool) -> Table:
     first, second = overlaps["first"].to_numpy()[rows], overlaps["second"].to_numpy()[rows]
     category = scan.boxes["category_id"].to_numpy()
     keep = (category[first] == category[second]) == same_class
+    if keep.any():
+        keep &= ~misread(scan)[first]
     rows, first, second = rows[keep], first[keep], second[keep]
     ids = scan.boxes["box_id"].to_numpy()
     later = ids[first] > ids[second]

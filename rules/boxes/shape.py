@@ -9,6 +9,7 @@ from dsq.geometry import Array
 from dsq.rule import Severity, rule
 from dsq.scan import Scan, Table
 
+from .convention import misread
 from .frame import slivers
 
 
@@ -17,7 +18,7 @@ def degenerate_box(scan: Scan) -> Table | None:
     """A box without an area.
 
     A click without a drag, or two corners exchanged. Torchvision's detectors stop at such a box, Ultralytics
-    keeps it and divides by its area in silence. It has no threshold: a side is zero (under a millionth) or
+    keeps it in silence. It has no threshold: a side is zero (under a millionth) or
     negative.
 
     **Do:** delete the box or draw it again; exchange the corners where a side is negative.
@@ -31,9 +32,10 @@ def degenerate_box(scan: Scan) -> Table | None:
     rows = np.flatnonzero((width < 1e-6) | (height < 1e-6))
     if len(rows) == 0:
         return None
+    wrong = misread(scan)[rows]
     width, height = width[rows], height[rows]
     negative = (width <= -1e-6) | (height <= -1e-6)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "box_id": scan.boxes["box_id"].to_numpy()[rows],
             "value": np.minimum(width, height),
@@ -42,6 +44,11 @@ def degenerate_box(scan: Scan) -> Table | None:
             "note": np.where(negative, ": its corners are swapped", ": it has no area").astype(object),
         }
     )
+    if not wrong.any():
+        return table
+    message = f"{wrong.sum():,} boxes without an area, because of box-convention"
+    told = pd.DataFrame({"subject": ["set"], "message": [message], "severity": ["info"]})
+    return told if wrong.all() else pd.concat([table[~wrong], told], ignore_index=True)
 
 
 @rule(Severity.WARNING, message="{box_width:.3g} × {box_height:.3g} px: {note}")
@@ -78,6 +85,7 @@ def tiny_box(
     """
     geometry = scan.geometry
     side = np.minimum(geometry.width, geometry.height)
+    side[misread(scan)] = np.nan
     parts = []
     longer = np.fmax(geometry.image_width, geometry.image_height)
     rows = np.flatnonzero((side < min_side) & (side >= 1e-6) & ~(side >= 0.1 * longer))
@@ -165,6 +173,7 @@ def odd_aspect_box(
     rows = np.flatnonzero((aspect < least[position]) | (aspect > most[position]))
     corners, sizes = geometry.corners[rows], scan.image_sizes[geometry.image_row[rows]]
     rows = rows[(corners[:, :2] > 1).all(1) & ~(corners[:, 2:] >= sizes - 1).any(1)]
+    rows = rows[~misread(scan)[rows]]
     if len(rows) == 0:
         return None
     kind = position[rows]

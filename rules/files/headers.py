@@ -252,22 +252,19 @@ def exif_rotated(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
             )
         )
     if not wrong.all():
-        parts.append(_note(ids[~wrong], orientation[~wrong], stored_only[~wrong], int(wrong.sum())))
+        parts.append(_note(ids[~wrong], orientation[~wrong], stored_only[~wrong]))
     return pd.concat(parts, ignore_index=True)
 
 
-def _note(ids: Array, orientation: Array, stored_only: Array, wrong: int) -> Table:
+def _note(ids: Array, orientation: Array, stored_only: Array) -> Table:
     """One finding about all images whose EXIF turn proves nothing wrong."""
     count, sure = len(ids), int(stored_only.sum())
     turns = sorted(Counter(orientation.tolist()).items(), key=lambda item: (-item[1], item[0]))
     kinds = ", ".join(_TURNS[value] + (f": {number:,}" if len(turns) > 1 else "") for value, number in turns)
     noun = "image has" if count == 1 else "images have"
+    frame = "look whether the boxes were drawn on the turned picture"
     if sure:
-        frame = f"the boxes of {sure:,} fit the stored pixels only, so a loader must not turn them"
-    elif wrong:
-        frame = "their boxes fit both frames; see those that fit the turned one only"
-    else:
-        frame = "look whether their boxes were drawn on the turned picture"
+        frame = f"the boxes of {sure:,} fit the stored pixels only, so a loader must not turn the picture"
     return pd.DataFrame(
         {
             "subject": ["set"],

@@ -24,10 +24,11 @@ _JUNK_SUFFIXES = (".cache", ".tmp", ".swp", ".swo", ".bak", "~")
 def orphan_image(scan: Scan) -> Table | None:
     """An image file that no record names.
 
-    In a COCO set an image that lies among the recorded ones without a record is never trained on. In a YOLO set
-    with splits the same holds for an image outside all of them, which is a note. Elsewhere it is an image file outside everything that the dataset takes in, told once for its folder: a warning
-    where images of the dataset lie in that folder too, otherwise a note (a demo picture, the plots of a
-    training run, a split that the configuration forgot). Folders of masks are left alone.
+    In a COCO set an image that lies among the recorded ones without a record is never trained on. In a YOLO
+    set with splits the same holds for an image outside all of them, which is a note. Elsewhere it is an image
+    file outside everything that the dataset takes in, told once for its folder: a warning where images of the
+    dataset lie in that folder too, otherwise a note (a demo picture, the plots of a training run, a split
+    that the configuration forgot). Folders of masks are left alone.
 
     **Do:** annotate the image or record it as background; move what is no part of the dataset out of it.
 

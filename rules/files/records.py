@@ -122,11 +122,12 @@ def path_outside_dataset(scan: Scan) -> Table | None:
 def missing_image(scan: Scan) -> Table | None:
     """A record whose image file is not there.
 
-    A trainer stops here, or it skips the image and its boxes. Images are looked for by their path, by the
-    end of their path, and by their stem with another extension, so a record that comes up here has no image
-    at all. Where not a single image is found, the set is an export without images or its images lie
-    elsewhere: that is one warning about the set. A list file that names images in vain is one warning, too. A YOLO label file without an image is told by `orphan-annotation`,
-    a name that leads out of the dataset by `path-outside-dataset`.
+    A trainer stops here, or it skips the image and its boxes. Images are looked for by their path, by the end
+    of their path, and by their stem with another extension, so a record that comes up here has no image at
+    all. Where not a single image is found, the set is an export without images or its images lie elsewhere:
+    that is one warning about the set. A list file that names images in vain is one warning, too. A YOLO label
+    file without an image is told by `orphan-annotation`, a name that leads out of the dataset by
+    `path-outside-dataset`.
 
     **Do:** copy the file into the dataset, point `--image-root` to its folder, or delete the record.
 
@@ -237,9 +238,8 @@ def duplicate_image_record(scan: Scan) -> Table | None:
         }
     ).sort_values("image_id")
     found = table.groupby(["name", "split"], sort=True).agg(
-        image_id=("image_id", "first"), images=("image_id", list), count=("boxes", "sum")
+        image_id=("image_id", "first"), records=("image_id", "size"), count=("boxes", "sum")
     )
-    found["records"] = found["images"].map(len)
     found = found[found["records"] > 1].reset_index(drop=True)
     found["noun"] = np.where(found["count"] == 1, "box", "boxes")
     found["value"] = found["records"]

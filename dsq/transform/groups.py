@@ -1,0 +1,142 @@
+"""Images that belong together and must not be parted: versions of one picture, frames of one video."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dsq.errors import ConfigError
+from dsq.formats.layout import split_of
+from dsq.names import name_facts
+
+Array = NDArray[Any]
+
+#: a single series with more than this share of the images is cut into blocks of frames
+LARGEST_SHARE = 0.5
+BLOCKS = 20
+#: words that say that the number behind them counts frames
+_VIDEO = re.compile(
+    r"(?:(?:^|[-_. ]|\d)(?:frames?|frm|vlcsnap|video|vid|clip|movie|seq(?:uence)?|cam(?:era)?\d*|dashcam)"
+    r"|[-_.](?:mp4|mov|avi|mkv|webm|m4v|mpg|mpeg|wmv|flv|ts))[-_. ]*(?:\d+[-_. ]+)*\Z",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"(.*?)(\d+)\Z", re.DOTALL)
+_UPLOADED = re.compile(r"_(?:jpe?g|png|bmp|webp|tiff?)\Z", re.IGNORECASE)
+
+
+def group_images(
+    files: Sequence[str],
+    given: Iterable[Sequence[Any]] = (),
+    *,
+    siblings: bool = True,
+    sequences: str = "auto",
+    sources: Sequence[Any] = (),
+) -> tuple[Array, list[str]]:
+    """Group codes (n,) of images that stay together, and what was done, in words.
+
+    given: arrays of n keys each; images with an equal key belong together, None and NaN to nobody. siblings:
+    versions that Roboflow or an augmentation script made of one picture (by name). sequences: "auto" joins frames
+    that their names say are of one video (`frame_0001`, `clip_mp4-12`), "all" every numbered series of a folder,
+    "none" does not look. A series of more than half of all images is cut into blocks of frames in order.
+    sources (n,): names are compared within one source only.
+    """
+    count = len(files)
+    if sequences not in ("auto", "all", "none"):
+        raise ConfigError(f"sequences is {sequences!r};", hint="it takes auto, all or none.")
+    edges: list[Array] = []
+    told: list[str] = []
+    for keys in given:
+        if len(keys) != count:
+            raise ConfigError(
+                f"a group array has {len(keys):,} values for {count:,} images.", hint="Give one value an image."
+            )
+        edges.append(_codes(pd.Series(list(keys), dtype=object)))
+        told.append(_tell(edges[-1], "given"))
+    names = [str(source) for source in sources] if len(sources) else [""] * count
+    facts = name_facts(list(files))
+    if siblings:
+        source = facts["source"].where(facts["roboflow"] | facts["augmented"] | (facts["source"] != list(files)))
+        keyed = [f"{n}\0{key}" if isinstance(key, str) else None for n, key in zip(names, source, strict=True)]
+        edges.append(_codes(pd.Series(keyed, dtype=object)))
+        told.append(_tell(edges[-1], "versions of one picture, by name"))
+    edges.append(_codes(pd.Series([f"{n}\0{file}" for n, file in zip(names, files, strict=True)], dtype=object)))
+    if sequences != "none":
+        series, cut = _series(files, facts["stem"].tolist(), names, everything=sequences == "all")
+        edges.append(_codes(series))
+        told.append(_tell(edges[-1], "frames of one sequence, by name"))
+        told += cut
+    return _union(edges, count), [text for text in told if text]
+
+
+def _series(
+    files: Sequence[str], stems: Sequence[str], sources: Sequence[str], *, everything: bool
+) -> tuple[pd.Series[Any], list[str]]:
+    """The series that each file is a frame of (None: of none), and what was cut, in words."""
+    heads: list[str | None] = []
+    numbers: list[int] = []
+    for file, stem, source in zip(files, stems, sources, strict=True):
+        found = _NUMBERED.match(_UPLOADED.sub("", stem))
+        if found is None or not (everything or _VIDEO.search(found[1])):
+            heads.append(None)
+            numbers.append(0)
+            continue
+        folders = [part for part in file.split("/")[:-1] if split_of(part) is None]
+        heads.append("\0".join((source, "/".join(folders), found[1])))
+        numbers.append(int(found[2][:18]))
+    counts = Counter(head for head in heads if head is not None)
+    told = []
+    for head in sorted(name for name, size in counts.items() if size > max(1, LARGEST_SHARE * len(files))):
+        members = [row for row, name in enumerate(heads) if name == head]
+        members.sort(key=lambda row: (numbers[row], files[row]))
+        blocks = min(BLOCKS, len(members))
+        for place, row in enumerate(members):
+            heads[row] = f"{head}\0{place * blocks // len(members)}"
+        name = head.rpartition("\0")[2]
+        told.append(
+            f"{name}… holds {len(members):,} of {len(files):,} images: "
+            f"cut into {blocks} blocks of frames that follow each other"
+        )
+    return pd.Series(heads, dtype=object), told
+
+
+def _codes(keys: pd.Series[Any]) -> Array:
+    """Codes of equal keys; -1 for None and NaN."""
+    codes: Array = pd.factorize(keys)[0]
+    return codes
+
+
+def _tell(codes: Array, what: str) -> str:
+    sizes = np.bincount(codes[codes >= 0])
+    many = sizes[sizes > 1]
+    return f"{len(many):,} groups of {int(many.sum()):,} images: {what}" if len(many) else ""
+
+
+def _union(edges: Sequence[Array], count: int) -> Array:
+    """Codes of the images that are connected through any of the codes."""
+    parent = np.arange(count)
+    for codes in edges:
+        if not len(codes):
+            continue
+        known = np.flatnonzero(codes >= 0)
+        first = np.full(int(codes.max(initial=-1)) + 1, count, np.int64)
+        np.minimum.at(first, codes[known], known)
+        for row, head in zip(known.tolist(), first[codes[known]].tolist(), strict=True):
+            if row != head:
+                a, b = _root(parent, row), _root(parent, head)
+                parent[max(a, b)] = min(a, b)
+    roots = [_root(parent, row) for row in range(count)]
+    union: Array = pd.factorize(np.array(roots, np.int64))[0]
+    return union
+
+
+def _root(parent: Array, row: int) -> int:
+    while parent[row] != row:
+        parent[row] = parent[parent[row]]
+        row = int(parent[row])
+    return row
