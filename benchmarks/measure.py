@@ -43,10 +43,6 @@ def put_section(path: str, title: str, text: str) -> None:
     before, found, rest = whole.partition(head)
     after = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
     body = f"{head}\n{text.strip()}\n"
-    new = (
-        f"{before.rstrip()}\n\n{body}" + (f"\n{after}" if after else "")
-        if found
-        else f"{whole.rstrip()}\n\n{body}"
-    )
+    new = f"{before.rstrip()}\n\n{body}" + (f"\n{after}" if after else "") if found else f"{whole.rstrip()}\n\n{body}"
     with open(path, "w", encoding="utf-8") as file:
         file.write(new)

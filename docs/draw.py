@@ -1,6 +1,6 @@
 """Draw the README's picture: one wrong box of the sample set, on its image, beside what the audit says of it.
 
-    python docs/draw.py            writes docs/images/wrong-box.png
+python docs/draw.py            writes docs/images/wrong-box.png
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def main() -> None:
     band = Image.new("RGB", (picture.width, picture.height + 64), (24, 26, 30))
     band.paste(picture, (0, 0))
     words = ImageDraw.Draw(band)
-    words.text((18, picture.height + 16), f"{found['rule']}: {found['message']}", fill=WHITE, font=ImageFont.load_default(28))
+    words.text(
+        (18, picture.height + 16), f"{found['rule']}: {found['message']}", fill=WHITE, font=ImageFont.load_default(28)
+    )
     band.save(HERE / "images" / "wrong-box.png", optimize=True)
 
 

@@ -1,7 +1,7 @@
 """Write what the documentation quotes from the program: README's outputs and docs/rules.md.
 
-    python docs/refresh.py            writes
-    python docs/refresh.py --check    says which page is old, exit 1
+python docs/refresh.py            writes
+python docs/refresh.py --check    says which page is old, exit 1
 """
 
 from __future__ import annotations
@@ -21,14 +21,25 @@ from dsq.render.text import render_text
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = "sample_datasets/potholes-coco.zip"
-WIDTH = 116
+WIDTH = 112
+LINES = 5  # a section
 
 
 def audit_output() -> str:
-    """What `dsq audit` prints about the sample set, lines cut to the width of a page."""
+    """What `dsq audit` prints about the sample set: a few lines a section, cut to the width of a page."""
     with contextlib.chdir(ROOT):
         text = render_text(dsq.audit(dsq.read(SAMPLE)))
-    lines = [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in text.splitlines()]
+    lines: list[str] = []
+    shown = left = 0
+    for line in text.splitlines():
+        inside = line.startswith("  ")
+        if inside and shown >= LINES:
+            left += 1
+            continue
+        if left:
+            lines.append(f"  … {left} more lines")
+        shown, left = (shown + 1 if inside else 0), 0
+        lines.append(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…")
     return "\n".join([f"$ dsq audit {SAMPLE}", *lines])
 
 

@@ -51,9 +51,7 @@ def broken_zip(path: str, why: str = "") -> ReadError:
     return ReadError(what, where=path, hint="Copy or download the archive again.")
 
 
-def list_members(
-    archive: zipfile.ZipFile, bulk: int
-) -> tuple[dict[str, zipfile.ZipInfo], list[tuple[str, str]]]:
+def list_members(archive: zipfile.ZipFile, bulk: int) -> tuple[dict[str, zipfile.ZipInfo], list[tuple[str, str]]]:
     """The members to offer, by clean posix name, and (name, why) for the others; folders are left out.
 
     bulk: bytes of the archive. ReadError when it is a bomb as a whole.

@@ -86,9 +86,7 @@ def _put_images(
             for row in np.flatnonzero(found & (roots == root)).tolist():
                 if names[row] not in target.names:  # two records of one file
                     if isinstance(ops[row], str):
-                        target.write(
-                            names[row], apply_pixel_ops(source.read(members[row], follow=True), ops[row])
-                        )
+                        target.write(names[row], apply_pixel_ops(source.read(members[row], follow=True), ops[row]))
                     else:
                         target.add(names[row], source, members[row], mode)
                 done += 1

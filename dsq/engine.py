@@ -69,9 +69,7 @@ def settle(thresholds: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
         if resolve_names([name]) != {name}:
             raise ConfigError(f"{name!r} is a group;", hint="thresholds are set rule by rule.")
         if not isinstance(given, Mapping):
-            raise ConfigError(
-                f"thresholds of {name} are {given!r};", hint="write a table of names and values."
-            )
+            raise ConfigError(f"thresholds of {name} are {given!r};", hint="write a table of names and values.")
     return {name: rule.settle(thresholds.get(name, {})) for name, rule in all_rules().items()}
 
 

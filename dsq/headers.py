@@ -37,9 +37,7 @@ _PNG_MODES = {
     (8, 6): "RGBA", (16, 6): "RGBA",
 }  # fmt: skip
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_PLAIN = frozenset(
-    (b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"sBIT", b"bKGD", b"tIME", b"hIST")
-)
+_PNG_PLAIN = frozenset((b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"sBIT", b"bKGD", b"tIME", b"hIST"))
 _PNG_TEXT = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _PNG_TELLING = (b"Raw profile type exif", b"XML:com.adobe.xmp", b"exif", b"xmp")
 

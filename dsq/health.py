@@ -58,9 +58,7 @@ def health(dataset: Dataset) -> Health:
     counted = images[found] if found.any() else images
     split = counted["split"].astype(object).where(counted["split"].notna(), "none")
     by_split = split.value_counts()
-    order = [
-        s for s in (*SPLIT_ORDER, *sorted(set(by_split.index) - set(SPLIT_ORDER))) if s in by_split.index
-    ]
+    order = [s for s in (*SPLIT_ORDER, *sorted(set(by_split.index) - set(SPLIT_ORDER))) if s in by_split.index]
     names = dict(zip(dataset.categories["category_id"], dataset.categories["name"], strict=True))
     per_class = boxes.groupby("category_id", sort=False)["image_id"].agg(["size", "nunique"])
     per_class = per_class.reindex(list(names), fill_value=0)

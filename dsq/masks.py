@@ -133,9 +133,7 @@ def _measure_polygons(masks: Sequence[Mask], numbers: Array, error: Array) -> li
     with np.errstate(over="ignore", invalid="ignore"):
         numbers[measured, 0] = np.add.reduceat(polygon_area(x, y, starts), first)
     first = starts[first]
-    for column, (reduce, values) in enumerate(
-        ((np.minimum, x), (np.minimum, y), (np.maximum, x), (np.maximum, y))
-    ):
+    for column, (reduce, values) in enumerate(((np.minimum, x), (np.minimum, y), (np.maximum, x), (np.maximum, y))):
         numbers[measured, 1 + column] = reduce.reduceat(values, first)
     return others
 

@@ -308,7 +308,5 @@ def build_dataset(
             **{key: [row[i] for row in seen] for i, key in enumerate(("file", "size", "role"))},
         ),
         about=about or About(format="none", root=""),
-        headers=make_table(HEADERS, len(head), **_record_columns(HEADERS, head))
-        if headers is not None
-        else None,
+        headers=make_table(HEADERS, len(head), **_record_columns(HEADERS, head)) if headers is not None else None,
     )

@@ -126,9 +126,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Severity) else value
 
 
-def _origin(
-    scan: Scan, record: Mapping[str, Any], file: str | None, place: int | None
-) -> dict[str, Any] | None:
+def _origin(scan: Scan, record: Mapping[str, Any], file: str | None, place: int | None) -> dict[str, Any] | None:
     line = number = None
     if place is not None and place >= 0:
         line, number = (place, None) if scan.about.format == "yolo" else (None, place)
@@ -162,9 +160,7 @@ def finding_id(
 class Report:
     """Findings of an audit. `parts` by rule; `findings` is the whole as a table; it is built when asked for."""
 
-    def __init__(
-        self, scan: Scan, parts: list[Part], not_checked: list[NotChecked], checked: list[str]
-    ) -> None:
+    def __init__(self, scan: Scan, parts: list[Part], not_checked: list[NotChecked], checked: list[str]) -> None:
         self.scan = scan
         self.parts = parts
         self.not_checked = not_checked

@@ -46,9 +46,7 @@ class Geometry:
 class Scan:
     """A dataset as the rules see it; everything is computed once, when first asked for."""
 
-    def __init__(
-        self, dataset: Dataset, *, tables_only: bool = False, progress: Progress | None = None
-    ) -> None:
+    def __init__(self, dataset: Dataset, *, tables_only: bool = False, progress: Progress | None = None) -> None:
         self.dataset = dataset
         self.tables_only = tables_only
         self._progress = progress
@@ -108,9 +106,7 @@ class Scan:
     @cached_property
     def names(self) -> dict[int, str]:
         """Class name by category_id."""
-        return dict(
-            zip(self.categories["category_id"].tolist(), self.categories["name"].tolist(), strict=True)
-        )
+        return dict(zip(self.categories["category_id"].tolist(), self.categories["name"].tolist(), strict=True))
 
     @cached_property
     def stems(self) -> Table:

@@ -141,9 +141,7 @@ class Source:
 class _Folder(Source):
     kind = "folder"
 
-    def __init__(
-        self, root: str, entries: list[Entry], refused: list[tuple[str, str]], paths: dict[str, str]
-    ) -> None:
+    def __init__(self, root: str, entries: list[Entry], refused: list[tuple[str, str]], paths: dict[str, str]) -> None:
         super().__init__(root, entries, refused)
         self._paths = paths  # of the files whose path is not simply root/name
 
@@ -303,9 +301,7 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) ->
                 stream.write(data)
             return
         if os.path.lexists(target) and not overwrite:
-            raise WriteError(
-                "it exists already.", where=target, hint="Name another file, or add --overwrite."
-            )
+            raise WriteError("it exists already.", where=target, hint="Name another file, or add --overwrite.")
         try:
             with open(beside, "xb") as stream:
                 stream.write(data)

@@ -77,9 +77,7 @@ class FolderTarget(Target):
     def __init__(self, path: str, *, overwrite: bool) -> None:
         super().__init__(path, overwrite=overwrite)
         try:
-            self.stage = tempfile.mkdtemp(
-                prefix=f".{os.path.basename(self.path)}.", dir=os.path.dirname(self.path)
-            )
+            self.stage = tempfile.mkdtemp(prefix=f".{os.path.basename(self.path)}.", dir=os.path.dirname(self.path))
         except OSError as problem:
             raise _told(problem, self.path) from None
         self._folders: set[str] = {""}
@@ -162,9 +160,7 @@ class ZipTarget(Target):
         raw, size, crc = name.encode("utf-8", "surrogateescape"), len(data), zlib.crc32(data)
         if size >= 0xFFFFFFFF:
             raise WriteError("is larger than 4 GiB.", where=name, hint="Write to a folder instead.")
-        head = struct.pack(
-            "<4sHHHHHIIIHH", b"PK\x03\x04", 20, 0x800, 0, 0, _DATE, crc, size, size, len(raw), 0
-        )
+        head = struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 0x800, 0, 0, _DATE, crc, size, size, len(raw), 0)
         self._out.write(head + raw)
         self._out.write(data)
         self._members.append((raw, crc, size, self._offset))
@@ -189,9 +185,7 @@ class ZipTarget(Target):
             length += len(entry) + len(raw) + len(extra)
         count = len(self._members)
         if count >= 0xFFFF or start >= 0xFFFFFFFF or length >= 0xFFFFFFFF:
-            self._out.write(
-                struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, start)
-            )
+            self._out.write(struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, start))
             self._out.write(struct.pack("<4sIQI", b"PK\x06\x07", 0, start + length, 1))
         self._out.write(
             struct.pack(

@@ -153,9 +153,7 @@ def test_folder_of_other_things(run: Run, tmp_path: Path) -> None:
 
 def test_truncated_json(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "instances.json"
-    path.write_text(
-        '{"images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}], "annotations": [{"id"'
-    )
+    path.write_text('{"images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}], "annotations": [{"id"')
     one_paragraph(run("audit", path), "instances.json")
     (tmp_path / "set").mkdir()
     path.rename(tmp_path / "set" / "instances.json")
@@ -211,9 +209,7 @@ def test_xml_with_entities(run: Run, tmp_path: Path) -> None:
 
 
 def test_truncated_xml(run: Run, tmp_path: Path) -> None:
-    finding(
-        audit_json(run, voc(tmp_path / "v", "<annotation><object><name>c")), "malformed-record", "bad.xml"
-    )
+    finding(audit_json(run, voc(tmp_path / "v", "<annotation><object><name>c")), "malformed-record", "bad.xml")
 
 
 @pytest.mark.parametrize("value", ["1e308", "nan", "inf", "-1e308", "12,5x", ""])
@@ -226,9 +222,7 @@ def test_absurd_voc_coordinates(run: Run, tmp_path: Path, value: str) -> None:
     finding(audit_json(run, voc(tmp_path / "v", text)), "malformed-record", "bad.xml")
 
 
-@pytest.mark.parametrize(
-    "row", ["0 1e308 0.5 0.1 0.1", "0 nan 0.5 0.1 0.1", "0 0.5 0.5 0.1", "x 0.5 0.5 0.1 0.1"]
-)
+@pytest.mark.parametrize("row", ["0 1e308 0.5 0.1 0.1", "0 nan 0.5 0.1 0.1", "0 0.5 0.5 0.1", "x 0.5 0.5 0.1 0.1"])
 def test_absurd_yolo_rows(run: Run, tmp_path: Path, row: str) -> None:
     data = yolo(tmp_path / "d")
     (data / "labels" / "pic2.txt").write_text(f"0 0.5 0.5 0.4 0.4\n{row}\n")
@@ -249,9 +243,7 @@ def test_absurd_coco_boxes(run: Run, tmp_path: Path, value: str) -> None:
 def test_yaml_with_tags(run: Run, tmp_path: Path) -> None:
     data = yolo(tmp_path / "d")
     flag = tmp_path / "ran"
-    (data / "data.yaml").write_text(
-        f'names: !!python/object/apply:os.system ["touch {flag}"]\ntrain: images\n'
-    )
+    (data / "data.yaml").write_text(f'names: !!python/object/apply:os.system ["touch {flag}"]\ntrain: images\n')
     finding(audit_json(run, data), "malformed-record", "data.yaml", "line")
     assert not flag.exists()
 

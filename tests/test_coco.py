@@ -136,7 +136,9 @@ def test_label_studio_notes_are_no_coco(tmp_path: Path) -> None:
     assert read(tmp_path).about.format == "images"
 
 
-@pytest.mark.parametrize("images", ["annotations", "images", "images/val2017", "val2017", "../val2017", "annotations/val"])
+@pytest.mark.parametrize(
+    "images", ["annotations", "images", "images/val2017", "val2017", "../val2017", "annotations/val"]
+)
 def test_file_alone_finds_images_beside(tmp_path: Path, images: str) -> None:
     names = [f"{i}.jpg" for i in range(30)]
     file = put(tmp_path / "set/annotations/instances_val2017.json", document(names))

@@ -81,9 +81,7 @@ def test_order_of_rows_does_not_matter(rule: Rule) -> None:
     second = dsq.audit(shuffled, select=[rule.name]).records
     drop = ("box_id", "origin", "group")
     for one, other in zip(first, second, strict=True):
-        assert {k: v for k, v in one.items() if k not in drop} == {
-            k: v for k, v in other.items() if k not in drop
-        }
+        assert {k: v for k, v in one.items() if k not in drop} == {k: v for k, v in other.items() if k not in drop}
 
 
 @each_rule

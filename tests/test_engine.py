@@ -54,9 +54,7 @@ def test_finding_id_rounds_to_a_hundredth_of_a_pixel() -> None:
     assert same != finding_id("r", ["a", "b"], "cat", [1.02, 2, 3, 4], None)
     assert same != finding_id("r", ["a", "b"], "dog", [1.0, 2, 3, 4], None)
     assert finding_id("r", [], None, None, "set") != finding_id("s", [], None, None, "set")
-    assert finding_id("r", ["a"], None, [-0.0, 0, 1, 1], None) == finding_id(
-        "r", ["a"], None, [0.0, 0, 1, 1], None
-    )
+    assert finding_id("r", ["a"], None, [-0.0, 0, 1, 1], None) == finding_id("r", ["a"], None, [0.0, 0, 1, 1], None)
 
 
 def test_identical_twins_get_ids_of_their_own() -> None:
@@ -91,9 +89,7 @@ def test_what_was_not_given_is_not_checked() -> None:
     assert "--tables-only" in report.not_checked[0].reason
 
 
-@pytest.mark.parametrize(
-    ("fail_on", "failed"), [("error", True), ("warning", True), ("info", True), ("never", False)]
-)
+@pytest.mark.parametrize(("fail_on", "failed"), [("error", True), ("warning", True), ("info", True), ("never", False)])
 def test_failed(fail_on: str, failed: bool) -> None:
     assert dsq.audit(flat(1, 2), select="degenerate-box").failed(fail_on) is failed
     assert not dsq.audit(flat(0, 2), select="degenerate-box").failed(fail_on)

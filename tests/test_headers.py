@@ -91,11 +91,7 @@ def test_jpeg_orientation(tmp_path: Path, orientation: int) -> None:
     assert header_of(tmp_path, data).orientation == orientation
     big = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, ORIENTATION, 3, 1, orientation, 0, 0)
     data = encode("JPEG", exif=b"Exif\0\0" + big)
-    assert (
-        header_of(tmp_path, data, "b.jpg")[:5]
-        == by_pillow(io.BytesIO(data))
-        == (40, 30, "JPEG", "RGB", orientation)
-    )
+    assert header_of(tmp_path, data, "b.jpg")[:5] == by_pillow(io.BytesIO(data)) == (40, 30, "JPEG", "RGB", orientation)
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])

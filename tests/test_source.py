@@ -250,9 +250,7 @@ def test_folder_without_rights_is_one_row(tmp_path: Path, monkeypatch: pytest.Mo
     source = open_source(tmp_path)
     assert names(source) == ["a.txt"]
     assert source.refused == (("locked", "the folder cannot be listed (Permission denied)"),)
-    with pytest.raises(
-        ReadError, match=r"locked: the folder cannot be listed: Permission denied\. Give yourself"
-    ):
+    with pytest.raises(ReadError, match=r"locked: the folder cannot be listed: Permission denied\. Give yourself"):
         open_source(tmp_path / "locked")
 
 
@@ -436,9 +434,7 @@ def test_what_is_only_named_zip(tmp_path: Path, data: bytes, what: str) -> None:
 
 
 def test_zip_is_known_by_its_content(tmp_path: Path) -> None:
-    path = make_zip(
-        tmp_path / "set.data", {"b/": b"", "b/x.txt": b"abc" * 99, "a.txt": b"", "./c//d.txt": b"d"}
-    )
+    path = make_zip(tmp_path / "set.data", {"b/": b"", "b/x.txt": b"abc" * 99, "a.txt": b"", "./c//d.txt": b"d"})
     with open_source(path) as source:
         assert source.kind == "zip"
         assert source.root == str(path)
@@ -529,9 +525,7 @@ def test_name_in_a_local_code_page_with_its_unicode_field(tmp_path: Path) -> Non
         for name, checksum in (("XXXX.txt", zlib.crc32(local)), ("YYYY.txt", 1)):
             info = zipfile.ZipInfo(name)
             body = struct.pack("<BI", 1, checksum) + real.encode()
-            info.extra = (
-                struct.pack("<HHB", 0x0001, 1, 0)[:4] + b"\0" + struct.pack("<HH", 0x7075, len(body)) + body
-            )
+            info.extra = struct.pack("<HHB", 0x0001, 1, 0)[:4] + b"\0" + struct.pack("<HH", 0x7075, len(body)) + body
             archive.writestr(info, TEXT)
     path.write_bytes(path.read_bytes().replace(b"XXXX", local[:4]).replace(b"YYYY", b"\x81\x82\x83\xff"))
     source = open_source(path)
@@ -554,9 +548,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path: Path) -> None:
 
 
 def test_bomb_member_is_refused(tmp_path: Path) -> None:
-    path = make_zip(
-        tmp_path / "a.zip", {"bomb.json": bytes(9 << 20), "small.json": bytes(7 << 20), "a.txt": TEXT}
-    )
+    path = make_zip(tmp_path / "a.zip", {"bomb.json": bytes(9 << 20), "small.json": bytes(7 << 20), "a.txt": TEXT})
     source = open_source(path)
     assert names(source) == ["a.txt", "small.json"]
     assert source.refused[0][0] == "bomb.json"
@@ -598,9 +590,7 @@ def test_corrupt_member(tmp_path: Path, method: int) -> None:
     data[1500:1600] = bytes(100)
     path.write_bytes(data)
     source = open_source(path)
-    with pytest.raises(
-        ReadError, match=r"a\.zip/a\.bin: this file is corrupt in the zip: .* Copy or download"
-    ):
+    with pytest.raises(ReadError, match=r"a\.zip/a\.bin: this file is corrupt in the zip: .* Copy or download"):
         source.read("a.bin")
     assert source.read("b.txt") == TEXT
 
@@ -775,9 +765,7 @@ def test_write_without_rights(public_path: Path) -> None:
 
 
 def test_imports_stay_light() -> None:
-    code = (
-        "import sys, dsq.source, dsq.headers; print({'PIL', 'numpy', 'pandas'} & set(sys.modules) or 'none')"
-    )
+    code = "import sys, dsq.source, dsq.headers; print({'PIL', 'numpy', 'pandas'} & set(sys.modules) or 'none')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "none\n"
 

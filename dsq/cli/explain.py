@@ -16,9 +16,7 @@ def command(name: str) -> None:
     from dsq.render.pages import rule_page
 
     if resolve_names([name]) != {name}:
-        raise ConfigError(
-            f"{name!r} is a group;", hint=f"its rules are {', '.join(sorted(resolve_names([name])))}."
-        )
+        raise ConfigError(f"{name!r} is a group;", hint=f"its rules are {', '.join(sorted(resolve_names([name])))}.")
     page = rule_page(all_rules()[name])
     if sys.stdout.isatty():
         from rich.console import Console

@@ -77,12 +77,10 @@ def read_files(request: Request) -> Findings:
     for name in predictions:
         text = f"{name} is a list of results (predictions), not ground truth; it was left out"
         findings.notices.append(Notice("predictions-file", text, name))
-    with_boxes = {
-        (name.rpartition("/")[0], named[1]): name for name in names if (named := task_of(name)) and named[0] == "boxes"
-    }
+    with_boxes = {(_folder(name), named[1]): name for name in names if (named := task_of(name)) and named[0] == "boxes"}
     for name in names:
         named = task_of(name)
-        twin = with_boxes.get((name.rpartition("/")[0], named[1])) if named else None
+        twin = with_boxes.get((_folder(name), named[1])) if named else None
         if named and twin and twin != name:
             findings.skip(name, f"holds {named[0]}; the boxes are read from {twin}")
             continue
@@ -150,7 +148,7 @@ def match_images(request: Request, document: Document) -> Matched:
     if "\\" in joined or "./" in joined or "//" in joined:
         names = [_clean(name) for name in names]
     risky = ".." in joined or ":" in joined or joined.startswith("/") or "\n/" in joined or "\0" in joined
-    folder = document.name.rpartition("/")[0]
+    folder = _folder(document.name)
     outside = [row for row, name in enumerate(names) if _leaves(folder, name)] if risky else []
     places = request.images.places
     member: list[str | None] = [None] * len(names)
@@ -166,6 +164,8 @@ def match_images(request: Request, document: Document) -> Matched:
                     break
             else:
                 missed.append(row)
+        if request.focus is not None:  # names may be meant from its folder, and the root lies above that
+            outside = [row for row in outside if _relative(names[row]) not in places]
         forbidden = set(outside)
         for row in forbidden:
             member[row] = None
@@ -206,7 +206,7 @@ def _inside(folder: str, name: str, places: Iterable[str]) -> str | None:
 
 def _rank(request: Request, document: Document, names: Sequence[str]) -> list[str]:
     """Folders that may hold the images, the one with most of them first."""
-    folder = document.name.rpartition("/")[0]
+    folder = _folder(document.name)
     above = folder.rpartition("/")[0]
     subset = subset_of(document.name)
     ancestors: set[str] = {""}
@@ -228,6 +228,10 @@ def _rank(request: Request, document: Document, names: Sequence[str]) -> list[st
     return sorted(candidates, key=lambda base: -hits[base])
 
 
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
 def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
@@ -240,13 +244,12 @@ def choose(documents: Sequence[Document], matched: Sequence[Matched], findings: 
     """
     if len(documents) == 1:
         return [0]
-    keys: list[set[object]] = [
-        {
-            found or (document.split, document.name.rpartition("/")[0], file)
-            for found, file in zip(match.member, match.file, strict=True)
-        }
-        for document, match in zip(documents, matched, strict=True)
-    ]
+    open_folders = {_folder(document.name) for document in documents if document.split is None}
+    keys: list[set[object]] = []
+    for document, match in zip(documents, matched, strict=True):
+        folder = _folder(document.name)
+        split = None if folder in open_folders else document.split
+        keys.append({found or (split, folder, file) for found, file in zip(match.member, match.file, strict=True)})
     boxed = any(document.task in _RANKS[:3] and len(document.boxes["id"]) for document in documents)
 
     def size(place: int) -> tuple[int, int, int, str]:

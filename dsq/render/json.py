@@ -20,8 +20,7 @@ def render_json(report: Report) -> str:
             "root": dataset.about.root,
             "counts": health(dataset).counts(),
             "notices": [
-                {"kind": notice.kind, "file": notice.file, "text": notice.text}
-                for notice in dataset.about.notices
+                {"kind": notice.kind, "file": notice.file, "text": notice.text} for notice in dataset.about.notices
             ],
         },
         "findings": report.records,

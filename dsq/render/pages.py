@@ -50,4 +50,3 @@ def all_pages(rules: Mapping[str, Rule]) -> str:
     lines += [f"| [{r.name}](#{r.name}) | {r.group} | {r.severity} | {r.summary} |" for r in rules.values()]
     pages = [rule_page(rule).replace("# ", "## ", 1) for rule in rules.values()]
     return "\n".join(lines) + "\n\n" + "\n\n".join(pages) + "\n"
-

@@ -85,9 +85,7 @@ def head_lines(about: About, facts: Health) -> list[str]:
         parts.append(f"{facts.images:,} files from {facts.sources:,} source images")
     lines = [first, " · ".join(part for part in parts if part)]
     notes = [f"note: {notice_line(notice)}" for notice in about.notices]
-    lines += [
-        note if len(note) <= NOTE_WIDTH else note[: NOTE_WIDTH - 1] + "…" for note in notes[:NOTES_SHOWN]
-    ]
+    lines += [note if len(note) <= NOTE_WIDTH else note[: NOTE_WIDTH - 1] + "…" for note in notes[:NOTES_SHOWN]]
     if len(notes) > NOTES_SHOWN:
         lines.append(f"note: {len(notes) - NOTES_SHOWN} more (dsq info shows them all)")
     return [line for line in lines if line]

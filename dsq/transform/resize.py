@@ -87,6 +87,7 @@ def resize(
     changed = known & (resized | padded | (orient > 1))
     moved, lost = _move(boxes, image_row, changed, moves, scale)
     ops = images["pixel_ops"].to_numpy(object).copy()
+    pads = np.stack([left, top, full_width - new_width - left, full_height - new_height - top], 1).tolist()
     for row in np.flatnonzero(changed).tolist():
         step: dict[str, Any] = {"mode": mode} if resized[row] or padded[row] else {}
         if orient[row] > 1:
@@ -94,8 +95,7 @@ def resize(
         if resized[row]:
             step["resize"] = [int(new_width[row]), int(new_height[row])]
         if padded[row]:
-            around = (left, top, full_width - new_width - left, full_height - new_height - top)
-            step |= {"pad": [int(side[row]) for side in around], "fill": [int(value) for value in fill]}
+            step |= {"pad": pads[row], "fill": list(fill)}
         ops[row] = encode_ops([*decode_ops(ops[row]), step])
     resized_images = images.assign(
         width=_where(changed, full_width, images["width"]),
