@@ -1,8 +1,5 @@
 """A folder taken to be hostile: its regular files, links followed but told apart, and what is refused."""
 
-# Strings for paths throughout: Path objects cost too much for a hundred thousand names.
-# ruff: noqa: PTH114, PTH115, PTH116, PTH118
-
 from __future__ import annotations
 
 import os

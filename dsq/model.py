@@ -92,10 +92,10 @@ def column(kind: str, values: Any, length: int) -> Any:
     if values is None or isinstance(values, str | bytes | int | float | bool):
         if kind == "cat":
             codes = np.full(length, -1 if values is None else 0, np.int8)
-            return pd.Categorical.from_codes(codes, categories=[] if values is None else [values])
+            return pd.Categorical.from_codes(codes, categories=[] if values is None else [str(values)])
         if kind in ("Int", "flag"):
             dtype = np.int64 if kind == "Int" else np.bool_
-            data = np.full(length, 0 if values is None else values, dtype)
+            data: np.ndarray[Any, Any] = np.full(length, 0 if values is None else values, dtype)
             mask = np.full(length, values is None)
             if kind == "Int":
                 return pd.arrays.IntegerArray(data, mask)
@@ -263,9 +263,8 @@ def build_dataset(
         record: dict[str, Any] = {"file": image} if isinstance(image, str) else dict(image)
         listed.append(record)
         known.setdefault(record["file"], record)
-    for row in rows:
-        if row["file"] not in known:
-            listed.append(known.setdefault(row["file"], {"file": row["file"]}))
+    unnamed = dict.fromkeys(row["file"] for row in rows if row["file"] not in known)
+    listed += [known.setdefault(file, {"file": file}) for file in unnamed]
     with_boxes = {row["file"] for row in rows}
     for number, record in enumerate(listed, 1):
         record.setdefault("image_id", number)

@@ -3,8 +3,6 @@
 Everything in here takes the input to be hostile: names that climb out of the archive, links that leave the
 folder and archives that explode are listed in `refused` and never opened.
 """
-# Strings for paths throughout: Path objects cost too much for a hundred thousand names.
-# ruff: noqa: PTH100, PTH105, PTH108, PTH110, PTH112, PTH113, PTH116, PTH118, PTH122, PTH202
 
 from __future__ import annotations
 

@@ -187,19 +187,8 @@ class ZipTarget(Target):
         if count >= 0xFFFF or start >= 0xFFFFFFFF or length >= 0xFFFFFFFF:
             self._out.write(struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, start))
             self._out.write(struct.pack("<4sIQI", b"PK\x06\x07", 0, start + length, 1))
-        self._out.write(
-            struct.pack(
-                "<4sHHHHIIH",
-                b"PK\x05\x06",
-                0,
-                0,
-                min(count, 0xFFFF),
-                min(count, 0xFFFF),
-                min(length, 0xFFFFFFFF),
-                min(start, 0xFFFFFFFF),
-                0,
-            )  # fmt: skip
-        )
+        few, short, near = min(count, 0xFFFF), min(length, 0xFFFFFFFF), min(start, 0xFFFFFFFF)
+        self._out.write(struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, few, few, short, near, 0))
         self._out.close()
         os.chmod(self.stage, 0o644)
         os.replace(self.stage, self.path)

@@ -90,7 +90,7 @@ def test_settings_file_and_options(run: Run, tmp_path: Path) -> None:
     Path("dsq.toml").write_text('fail-on = "never"\n')
     assert run("audit", data).code == 0
     assert run("audit", data, "--fail-on", "error").code == 1
-    assert run("audit", data, "--set", "tiny-box.min_side=40").code == 1
+    assert run("audit", data, "--set", "tiny-box.min_side=40", "--fail-on", "error").code == 1
     done = run("audit", data, "--set", "tiny-box.minside=40")
     assert done.code == 2 and "did you mean 'min_side'" in done.err
 

@@ -292,7 +292,8 @@ def test_classes_unite_by_name(tmp_path: Path) -> None:
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 9, "name": "cow"}]
     }
     two = document(["b.jpg"], first=5) | {
-        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "ant"}, {"id": 9, "name": "cow"}, {"id": 4, "name": "bee"}],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "ant"},
+                       {"id": 9, "name": "cow"}, {"id": 4, "name": "bee"}],
         "annotations": [box(5, 5, 1), box(6, 5, 2), box(7, 5, 9), box(8, 5, 4)],
     }  # fmt: skip
     put(tmp_path / "train.json", one)

@@ -36,7 +36,7 @@ def test_readme_names_only_what_exists() -> None:
     verbs = re.findall(r"^dsq ([a-z]+)|&& dsq ([a-z]+)", shell, flags=re.M)
     verbs = [one or other for one, other in verbs]
     assert verbs and set(verbs) <= set(VERBS)
-    for rule in re.findall(r"dsq explain ([a-z-]+)", text):
+    for rule in re.findall(r"^dsq explain ([a-z-]+)", shell, flags=re.M):
         assert rule in all_rules(), rule
     for link in re.findall(r"\]\(([\w/.-]+)\)", text):
         assert (ROOT / link).exists(), link

@@ -244,7 +244,7 @@ def slivers(field: Field) -> Planted | None:
 
 def moved_off_mask(field: Field) -> Planted | None:
     rng = field.rng
-    masked = field.dataset.boxes["segmentation"].notna().to_numpy()
+    masked = np.array([blob is not None and len(blob) > 4 for blob in field.dataset.boxes["segmentation"]])
     if not (masked & field.plain).any():
         return None
     faults, decoys = field.take(field.plain & masked, share=0.1 * float(masked.mean()))
@@ -296,7 +296,9 @@ def id_zero(field: Field) -> Planted | None:
 def undeclared(field: Field) -> Planted | None:
     if field.format == "voc":
         return None
-    faults, decoys = field.take(field.plain, share=0.05)
+    listed = field.dataset.categories.loc[field.dataset.categories["declared"], "category_id"]
+    able = field.plain & field.dataset.boxes["category_id"].isin(listed).to_numpy()
+    faults, decoys = field.take(able, share=0.05)
     number = int(field.dataset.categories["category_id"].max()) + field.rng.integers(1, 50)
     dataset, (made, extra) = add_classes(field.dataset, [str(number), "extra"], declared=False)
     table = dataset.categories.copy()

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from dsq.formats.coco_columns import Annotations, Images, OtherTaskError
+from dsq.formats.coco_columns import Annotations, Images
 from dsq.formats.coco_json import read_json
 from dsq.formats.coco_records import Problem
 from dsq.formats.coco_values import as_int, kind_of, pack, place_of, rest_of, show, stand_in, value_of
@@ -113,8 +113,8 @@ def read_document(request: Request, name: str) -> Document:
         images = {key: lists.images.joined(key, dtype) for key, dtype in _IMAGES.items()}
         boxes = {key: lists.annotations.joined(key, dtype) for key, dtype in _BOXES.items()}
     annotations = lists.annotations
-    boxes, from_masks = _boxes_from_masks(boxes, annotations)
-    problems = lists.images.all_problems() + annotations.all_problems() + from_masks
+    boxes = _boxes_from_masks(boxes, annotations)
+    problems = lists.images.all_problems() + annotations.all_problems()
     for key in ("images", "annotations"):
         if outline.get(key, b"[]") not in (b"[]", b"null"):
             text = show(Raw(outline[key]))
@@ -173,33 +173,29 @@ def _task(name: str, annotations: Annotations, outline: dict[str, bytes]) -> str
     return named[0] if named and named[0] in ("keypoints", "stuff") else "boxes"
 
 
-def _boxes_from_masks(boxes: dict[str, Array], annotations: Annotations) -> tuple[dict[str, Array], list[Problem]]:
+def _boxes_from_masks(boxes: dict[str, Array], annotations: Annotations) -> dict[str, Array]:
     """Fill in boxes that only the mask tells; what cannot be told is taken out."""
     rows = np.flatnonzero(np.isnan(boxes["x"]))
     if not len(rows):
-        return boxes, []
-    extents = mask_extents(boxes["segmentation"][rows]).set_index("row")
-    problems: list[Problem] = []
+        return boxes
+    extents = mask_extents(boxes["segmentation"][rows])
+    good = extents[extents["error"] == ""]
+    filled = rows[good["row"].to_numpy()]
+    boxes["x"][filled], boxes["y"][filled] = good["x0"], good["y0"]
+    boxes["width"][filled], boxes["height"][filled] = good["x1"] - good["x0"], good["y1"] - good["y0"]
+    errors = dict(zip(rows[extents["row"].to_numpy()].tolist(), extents["error"].tolist(), strict=True))
     bad = []
-    for place, row in enumerate(rows.tolist()):
-        number = int(boxes["id"][row])
-        said = place_of("annotation", number, int(boxes["index"][row]))
-        found = extents.loc[place] if place in extents.index else None
-        if found is None or found["error"]:
-            why = f": {found['error']}" if found is not None else ""
-            what = f"it has no bbox, and its mask tells none{why}; the box was left out"
+    columns = (boxes[name][rows].tolist() for name in ("id", "index"))
+    for row, number, index in zip(rows.tolist(), *columns, strict=True):
+        place = place_of("annotation", number, index)
+        why = errors.get(row, "it is empty")
+        if why:
             bad.append(row)
-            problems.append(("malformed-record", said, what))
-            continue
-        x, y = found["x0"], found["y0"]
-        corners = {"x": x, "y": y, "width": found["x1"] - x, "height": found["y1"] - y}
-        for name, value in corners.items():
-            boxes[name][row] = value
-        problems.append(("malformed-record", said, "it has no bbox; the extents of its mask were taken"))
-    if bad:
-        annotations.lost += boxes["image_id"][bad].tolist()
-        boxes = {key: np.delete(values, bad, axis=0) for key, values in boxes.items()}
-    return boxes, problems
+            annotations.lose(place, f"it has no bbox, and its mask tells none: {why}; the box was left out")
+        else:
+            annotations.note("it has no bbox; the extents of its mask were taken", place)
+    annotations.lost += boxes["image_id"][bad].tolist()
+    return {key: np.delete(values, bad, axis=0) for key, values in boxes.items()} if bad else boxes
 
 
 def _read_categories(
@@ -257,6 +253,3 @@ def _read_categories(
             names[number] = name
         found.append(Category(number, name, above, pack(extras)))
     return found
-
-
-__all__ = ["Category", "Document", "OtherTaskError", "read_document", "split_of_name", "subset_of", "task_of"]

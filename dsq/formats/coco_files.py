@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsq.errors import ReadError
-from dsq.formats.coco_document import Document, OtherTaskError, read_document, subset_of, task_of
+from dsq.formats.coco_columns import OtherTaskError
+from dsq.formats.coco_document import Document, read_document, subset_of, task_of
 from dsq.formats.layout import Request, escapes, resolve, split_of
 from dsq.model import Notice
 

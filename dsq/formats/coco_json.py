@@ -34,7 +34,7 @@ _KEY_SIZE = 64  # bytes: no key and bracket of _LIST is longer
 _EMPTY = re.compile(rb"\[\s*\]")
 _CLOSE = re.compile(rb"\}\s*\]")
 _BETWEEN = re.compile(rb"\}\s*(,)\s*\{")
-_CONSTANT = re.compile(rb"([:,\[]\s*)([-+]?(?:NaN|nan|Infinity|inf|INF))(?=\s*[,\]}])")
+_CONSTANTS = [re.compile(word + rb"(?=\s*[,\]}])") for word in (b"NaN", b"nan", b"Infinity", b"inf", b"INF")]
 _PLACE = re.compile(r"\(byte (\d+)\)")
 _SPACE = b" \t\r\n"
 _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -68,11 +68,11 @@ def read_json(
         outline = _stream(cast(Any, stream), sink, name, source.size(name), progress)
     if outline is not None:
         return sink, outline
-    data = unmark(source.read(name))
+    data = unmark(source.read(name)).rstrip(_SPACE + b"\0")
     where = f"{source.root}/{name}"
     fault: BaseException | None = None
     for repair in (_keep, _recode, _quote, _reparse):
-        if repair is not _keep and not data.rstrip(_SPACE + b"\0").endswith(b"}"):
+        if repair is not _keep and not data.endswith(b"}"):
             break
         try:
             repaired = repair(data)
@@ -241,10 +241,19 @@ def _recode(data: bytes) -> bytes | None:
 
 def _quote(data: bytes) -> bytes | None:
     """NaN and Infinity, which are no JSON, as strings; None: there are none."""
-    quoted, count = _CONSTANT.subn(rb'\1"\2"', data)
-    if not count:
+    spans = []
+    for constant in _CONSTANTS:
+        for found in constant.finditer(data):
+            first = found.start() - (data[found.start() - 1 : found.start()] in (b"-", b"+"))
+            if data[max(0, first - 64) : first].rstrip(_SPACE).endswith((b":", b",", b"[")):
+                spans.append((first, found.end()))
+    if not spans:
         return None
-    return _CONSTANT.sub(rb'\1"\2"', quoted)  # once more for neighbours, which share a comma
+    parts, done = [], 0
+    for first, last in sorted(spans):
+        parts += [data[done:first], b'"', data[first:last], b'"']
+        done = last
+    return b"".join([*parts, data[done:]])
 
 
 def _reparse(data: bytes) -> bytes | None:
@@ -263,14 +272,13 @@ def _reparse(data: bytes) -> bytes | None:
 
 def _describe(data: bytes, fault: BaseException | None) -> str:
     """What is wrong with the text, and where."""
-    text = data.rstrip(_SPACE + b"\0")
-    if not text:
+    if not data:
         return "the file is empty."
     if isinstance(fault, RecursionError):
         return "its JSON is nested too deeply to be read."
-    if not text.endswith(b"}"):
-        line = text.count(b"\n") + 1
-        return f"it is not valid JSON: it ends in the middle, at byte {len(text):,} (line {line:,})."
+    if not data.endswith(b"}"):
+        line = data.count(b"\n") + 1
+        return f"it is not valid JSON: it ends in the middle, at byte {len(data):,} (line {line:,})."
     if isinstance(fault, json.JSONDecodeError):
         place = len(fault.doc[: fault.pos].encode())
         return f"it is not valid JSON: {fault.msg} at byte {place:,} (line {fault.lineno:,})."

@@ -7,6 +7,7 @@ known keys that are not there at all, though the column has a value, are listed 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -56,11 +57,11 @@ def rest_of(record: Mapping[str, Raw], known: Sequence[str]) -> dict[str, bytes]
 
 
 def value_of(raw: Raw) -> Any:
-    """The decoded value; infinity for a number that no float holds."""
+    """The decoded value, in which infinity stands for a number that no float holds."""
     try:
         return msgspec.json.decode(raw)
     except msgspec.ValidationError:
-        return math.inf
+        return json.loads(bytes(raw), parse_int=float)
 
 
 def stand_in(aliases: dict[str | int, int], text: str | int) -> int:

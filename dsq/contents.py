@@ -1,0 +1,82 @@
+"""Which image files are the same, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from dsq.model import Dataset
+from dsq.source import open_source
+
+Place = tuple[str, str]  # root, member
+Progress = Callable[[str, int, int], None]
+K = TypeVar("K", bound=Hashable)
+
+#: bytes that are compared before a file is read whole
+HEAD = 16_384
+
+
+def content_hashes(
+    datasets: Dataset | Sequence[Dataset], *, progress: Progress | None = None
+) -> dict[Place, str]:
+    """SHA-256 by (root, member) of the image files that may have a twin; a file not in it has none.
+
+    Files are told apart by their size first, then by their first bytes; only what is still equal is read whole.
+    ReadError where a file cannot be read.
+    """
+    sets = [datasets] if isinstance(datasets, Dataset) else list(datasets)
+    sizes = _sizes(sets)
+    alike = _shared({place: (size,) for place, size in sizes.items()})
+    heads = _read(alike, HEAD, "comparing images", progress)
+    alike = _shared({place: (sizes[place], digest) for place, digest in heads.items()})
+    whole = {place: digest for place, digest in heads.items() if place in alike and sizes[place] <= HEAD}
+    rest = [place for place in alike if sizes[place] > HEAD]
+    found = {**whole, **_read(rest, None, "comparing images", progress)}
+    return {place: found[place] for place in sizes if place in found}
+
+
+def _sizes(datasets: Iterable[Dataset]) -> dict[Place, int]:
+    """Bytes of every image file of the datasets, by place; 0-byte files are left out."""
+    sizes: dict[Place, int] = {}
+    for dataset in datasets:
+        files, images = dataset.files, dataset.images
+        listed = dict(
+            zip(
+                zip(files["root"].astype(object), files["file"], strict=True),
+                files["size"].tolist(),
+                strict=True,
+            )
+        )
+        for place in zip(images["root"].astype(object), images["member"], strict=True):
+            if listed.get(place):
+                sizes[place] = listed[place]
+    return sizes
+
+
+def _shared(keys: Mapping[Place, K]) -> list[Place]:
+    """Places whose key another place has, too."""
+    counts = Counter(keys.values())
+    return [place for place, key in keys.items() if counts[key] > 1]
+
+
+def _read(
+    places: Sequence[Place], limit: int | None, what: str, progress: Progress | None
+) -> dict[Place, str]:
+    """SHA-256 of the first `limit` bytes of each file (None: all)."""
+    found: dict[Place, str] = {}
+    by_root: dict[str, list[str]] = {}
+    for root, member in places:
+        by_root.setdefault(root, []).append(member)
+    for root, members in by_root.items():
+        with open_source(root) as source:
+            for member in members:
+                if limit is None:
+                    data = source.read(member, follow=True)
+                else:
+                    data = source.head(member, limit, follow=True)
+                found[root, member] = hashlib.sha256(data).hexdigest()
+                if progress is not None and len(found) % 200 == 0:
+                    progress(what, len(found), len(places))
+    return found

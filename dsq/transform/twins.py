@@ -1,0 +1,198 @@
+"""Byte-identical images made one: their boxes united, what disagrees told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dsq.geometry import pairs_within
+from dsq.model import Dataset, Table
+from dsq.transform.extras import object_array
+
+Array = NDArray[Any]
+
+#: pixels by which the edges of one box may differ between two copies of an image
+TOLERANCE = 0.01
+_FILLED = ("difficult", "truncated", "occluded", "area", "score", "segmentation", "keypoints", "extras")
+_CONFLICTS = ("kind", "file", "first", "second", "what")
+
+
+class United(NamedTuple):
+    """`dataset` with one image for all copies; `conflicts`: `kind`, `file`, `first` and `second` (sources),
+    `what`; `kept`: positions of the images that are left; `copy_of`: (images before,) position in `kept` of the
+    image that each became; `boxes`: how many identical boxes were taken once.
+    """
+
+    dataset: Dataset
+    conflicts: Table
+    kept: Array
+    copy_of: Array
+    boxes: int
+
+
+def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[str, set[int]]) -> United:
+    """Unite images with an equal digest (None: never equal). The first of them keeps its name, split and source.
+
+    A box that two copies have (same class, each edge within 0.01 px) is taken once, and what the first does not
+    say of it is filled in from the second; all others are kept. A conflict is told where copies disagree on the
+    split, the size or the label state, and where a copy lacks a box of a class that its source (`known`: ids of
+    the classes a source lists) labels. Copies whose boxes are in different units stay apart.
+    """
+    images = dataset.images
+    keys = [None if digest is None else f"{digest} {unit}" for digest, unit in zip(digests, images["unit"], strict=True)]
+    codes = pd.factorize(pd.Series(keys, dtype=object))[0]
+    first = np.arange(len(images))
+    seen: dict[int, int] = {}
+    for row in np.flatnonzero(codes >= 0).tolist():
+        first[row] = seen.setdefault(int(codes[row]), row)
+    kept = np.flatnonzero(first == np.arange(len(images)))
+    position = np.cumsum(first == np.arange(len(images))) - 1
+    copy_of = position[first]
+    copies = np.flatnonzero(first != np.arange(len(images)))
+    if not len(copies):
+        return United(dataset, _table([]), kept, copy_of, 0)
+    boxes = dataset.boxes
+    image_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
+    within = np.flatnonzero(np.isin(first[image_row], first[copies]))
+    pairs = _matches(boxes, within, image_row, first)
+    conflicts = _disagreements(images, copies, first)
+    conflicts += _missing_boxes(dataset, known, within, image_row, first, copies, pairs)
+    filled, gone = _fill(boxes, pairs, image_row)
+    ids = images["image_id"].to_numpy()
+    filled["image_id"] = ids[first[image_row]]
+    table = _states(images, first, kept, copies)
+    headers = dataset.headers
+    if headers is not None:
+        headers = headers[np.isin(headers["image_id"].to_numpy(), ids[kept])].reset_index(drop=True)
+    stays = np.ones(len(boxes), bool)
+    stays[gone] = False
+    united = dataset.replace(
+        images=table.iloc[kept].reset_index(drop=True), boxes=filled[stays].reset_index(drop=True), headers=headers
+    )
+    return United(united, _table(conflicts), kept, copy_of, len(gone))
+
+
+def _matches(boxes: Table, within: Array, image_row: Array, first: Array) -> Array:
+    """(m, 2) positions of boxes that are one in two copies, the one of the earlier copy first."""
+    x, y = boxes["x"].to_numpy()[within], boxes["y"].to_numpy()[within]
+    corners = np.stack([x, y, x + boxes["width"].to_numpy()[within], y + boxes["height"].to_numpy()[within]], 1)
+    key = pd.factorize(
+        pd.MultiIndex.from_arrays([first[image_row[within]], boxes["category_id"].to_numpy()[within]])
+    )[0]
+    found = []
+    for left, right in pairs_within(key):
+        near = (np.abs(corners[left] - corners[right]) <= TOLERANCE).all(axis=1)
+        near &= image_row[within[left]] != image_row[within[right]]
+        found.append(np.stack([within[left[near]], within[right[near]]], 1))
+    pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
+    swap = image_row[pairs[:, 0]] > image_row[pairs[:, 1]]
+    pairs[swap] = pairs[swap][:, ::-1]
+    return pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
+
+
+def _disagreements(images: Table, copies: Array, first: Array) -> list[tuple[str, ...]]:
+    """Copies whose split, size or state is another than that of the first."""
+    found = []
+    files = images["file"].tolist()
+    source, state = (images[name].astype(object).tolist() for name in ("source", "label_state"))
+    split = images["split"].astype(object).where(images["split"].notna(), None).tolist()
+    sides = [
+        [None if value is pd.NA else value for value in images[name].tolist()] for name in ("width", "height")
+    ]
+    for row in copies.tolist():
+        head = int(first[row])
+        who = (files[head], str(source[head]), str(source[row]))
+        if split[row] != split[head] and split[row] and split[head]:
+            found.append(("split-differs", *who, f"{split[head]} and {split[row]}; it stays in {split[head]}"))
+        sizes = [(sides[0][at], sides[1][at]) for at in (head, row)]
+        if None not in (*sizes[0], *sizes[1]) and sizes[0] != sizes[1]:
+            said = " and ".join(f"{width}×{height}" for width, height in sizes)
+            found.append(("size-differs", *who, f"declared {said}; the first was taken"))
+        if {state[row], state[head]} == {"labelled", "background"}:
+            found.append(("state-differs", *who, f"{state[head]} and {state[row]}; its boxes were kept"))
+    return found
+
+
+def _missing_boxes(
+    dataset: Dataset,
+    known: Mapping[str, set[int]],
+    within: Array,
+    image_row: Array,
+    first: Array,
+    copies: Array,
+    pairs: Array,
+) -> list[tuple[str, ...]]:
+    """Copies that lack a box of a class which their source labels, one row a pair of copies."""
+    images = dataset.images
+    classes = dataset.boxes["category_id"].to_numpy()
+    source = images["source"].astype(object).tolist()
+    state = images["label_state"].astype(object).tolist()
+    files = images["file"].tolist()
+    met: dict[int, set[int]] = {}  # box -> images that have it, too
+    for one, two in pairs.tolist():
+        met.setdefault(one, set()).add(int(image_row[two]))
+        met.setdefault(two, set()).add(int(image_row[one]))
+    own: dict[int, list[int]] = {}
+    for box in within.tolist():
+        own.setdefault(int(image_row[box]), []).append(box)
+    found = []
+    for row in copies.tolist():
+        head = int(first[row])
+        if state[head] != "labelled" or state[row] != "labelled":
+            continue
+        lacking = [
+            sum(
+                other not in met.get(box, ()) and int(classes[box]) in known.get(source[other], ())
+                for box in own.get(at, ())
+            )
+            for at, other in ((head, row), (row, head))
+        ]
+        if any(lacking):
+            what = f"{lacking[0]} boxes in the first alone, {lacking[1]} in the second alone; all were kept"
+            found.append(("boxes-differ", files[head], str(source[head]), str(source[row]), what))
+    return found
+
+
+def _fill(boxes: Table, pairs: Array, image_row: Array) -> tuple[Table, Array]:
+    """The boxes with what later copies add, and the positions of those that an earlier copy has."""
+    table = boxes.copy()
+    gone: dict[int, int] = {}
+    for one, two in pairs.tolist():
+        if one not in gone:
+            gone.setdefault(two, one)
+    if not gone:
+        return table, np.empty(0, np.int64)
+    later, earlier = np.array(list(gone)), np.array(list(gone.values()))
+    for name in _FILLED:
+        column = boxes[name]
+        unsaid = column.isna().to_numpy()
+        adds = unsaid[earlier] & ~unsaid[later]
+        if adds.any():
+            values = column.array.copy()
+            values[earlier[adds]] = column.array[later[adds]]
+            table[name] = values
+    return table, np.sort(later)
+
+
+def _states(images: Table, first: Array, kept: Array, copies: Array) -> Table:
+    """The images with the state of the copy that says most: labelled, then background, then unlabelled."""
+    rank = images["label_state"].astype(object).map({"labelled": 2, "background": 1, "unlabelled": 0}).to_numpy()
+    best = rank.copy()
+    np.maximum.at(best, first[copies], rank[copies])
+    names = object_array(["unlabelled", "background", "labelled"])
+    split = images["split"].astype(object).to_numpy(object).copy()
+    for row in copies[::-1].tolist():
+        if not isinstance(split[first[row]], str):
+            split[first[row]] = split[row]
+    return images.assign(
+        label_state=pd.Categorical(names[best.astype(np.int64)]),
+        split=pd.Categorical([value if isinstance(value, str) else None for value in split.tolist()]),
+    )
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+    return pd.DataFrame({name: object_array([row[at] for row in rows]) for at, name in enumerate(_CONFLICTS)})
