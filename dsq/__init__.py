@@ -12,11 +12,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dsq.contents import content_hashes
     from dsq.engine import audit
     from dsq.errors import ConfigError, DsqError, ReadError, WriteError
     from dsq.formats import read
     from dsq.model import Dataset, build_dataset
     from dsq.report import Report
+    from dsq.transform.diff import diff
+    from dsq.transform.merge import merge
+    from dsq.transform.remap import remap
+    from dsq.transform.resize import resize
+    from dsq.transform.split import split
+    from dsq.transform.subset import subset
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,7 +35,14 @@ __all__ = [
     "WriteError",
     "audit",
     "build_dataset",
+    "content_hashes",
+    "diff",
+    "merge",
     "read",
+    "remap",
+    "resize",
+    "split",
+    "subset",
 ]
 
 # Public names load their module when first used, so that `import dsq` and `dsq --help` answer at once.
@@ -41,7 +55,14 @@ _HOMES = {
     "WriteError": "dsq.errors",
     "audit": "dsq.engine",
     "build_dataset": "dsq.model",
+    "content_hashes": "dsq.contents",
+    "diff": "dsq.transform.diff",
+    "merge": "dsq.transform.merge",
     "read": "dsq.formats",
+    "remap": "dsq.transform.remap",
+    "resize": "dsq.transform.resize",
+    "split": "dsq.transform.split",
+    "subset": "dsq.transform.subset",
 }
 
 

@@ -14,7 +14,9 @@ from dsq.errors import ReadError
 
 MAX_RATIO = 250  # deflate reaches 1032:1 on zeros; indented COCO JSON stays under 40:1
 SMALL_MEMBER = 8 << 20  # bytes: below this a high ratio does no harm
-MAX_TOTAL = 100 << 30  # bytes unpacked, for the whole archive, before its ratio is looked at
+SMALL_TOTAL = 64 << 20  # bytes of all members together: nor does it below this
+MAX_NAME = 4096  # characters of a member's name: what systems take
+MAX_DEPTH = 128  # folders that it names
 ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -54,7 +56,8 @@ def broken_zip(path: str, why: str = "") -> ReadError:
 def list_members(archive: zipfile.ZipFile, bulk: int) -> tuple[dict[str, zipfile.ZipInfo], list[tuple[str, str]]]:
     """The members to offer, by clean posix name, and (name, why) for the others; folders are left out.
 
-    bulk: bytes of the archive. ReadError when it is a bomb as a whole.
+    bulk: bytes of the archive. Of an archive that would become more than SMALL_TOTAL bytes and MAX_RATIO times its
+    own, the members that shrink most are left out.
     """
     members: dict[str, zipfile.ZipInfo] = {}
     refused: list[tuple[str, str]] = []
@@ -73,17 +76,25 @@ def list_members(archive: zipfile.ZipFile, bulk: int) -> tuple[dict[str, zipfile
         if not why and name in members:
             why = "a second member of this name; the first one is read"
         if why:
-            refused.append((raw, why))
+            refused.append((raw if len(raw) <= MAX_NAME else f"{raw[:200]}…", why))
         else:
             members[name] = info
-    total = sum(info.file_size for info in members.values())
-    if total > MAX_TOTAL and total > MAX_RATIO * bulk:
-        raise ReadError(
-            f"a zip bomb: its {bulk:,} bytes would become {total:,}.",
-            where=archive.filename,
-            hint="It was not opened; get the dataset from a source that you trust.",
-        )
+    refused += _take_out_bombs(members, bulk)
     return members, refused
+
+
+def _take_out_bombs(members: dict[str, zipfile.ZipInfo], bulk: int) -> list[tuple[str, str]]:
+    """Take out members, those that shrink most first, until the rest is no bomb together; (name, why) for each."""
+    total, allowed = sum(info.file_size for info in members.values()), max(SMALL_TOTAL, MAX_RATIO * bulk)
+    if total <= allowed:
+        return []
+    why = f"part of a zip bomb: {bulk:,} bytes would become {total:,}"
+    refused = []
+    for name in sorted(members, key=lambda name: members[name].file_size / max(1, members[name].compress_size))[::-1]:
+        if total > allowed:
+            total -= members.pop(name).file_size
+            refused.append((name, why))
+    return refused
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -161,6 +172,8 @@ def _refusal(info: zipfile.ZipInfo, name: str, mode: int, bulk: int) -> str:
         return "a path with .., outside the dataset"
     if not name.strip("/."):
         return "a member without a name"
+    if len(name) > MAX_NAME or name.count("/") > MAX_DEPTH:
+        return "a path longer than any system takes"
     if stat.S_ISLNK(mode):
         return "a symbolic link, which is not followed in a zip"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):

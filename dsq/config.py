@@ -14,6 +14,7 @@ from dsq.errors import ConfigError
 from dsq.rule import Rule
 
 FAIL_ON = ("error", "warning", "info", "never")
+MOST = 1 << 20  # bytes of a settings file
 KEYS = ("select", "ignore", "fail-on", "rules", "per-path-ignores")
 
 
@@ -37,7 +38,7 @@ def find_config(start: str | os.PathLike[str] = ".") -> Path | None:
         if own.is_file():
             return own
         project = parent / "pyproject.toml"
-        if project.is_file() and "dsq" in _parse(project).get("tool", {}):
+        if project.is_file() and "dsq" in _tools(project):
             return project
     return None
 
@@ -47,10 +48,10 @@ def load_config(path: str | os.PathLike[str] | None = None) -> Settings:
     found = Path(path) if path is not None else find_config()
     if found is None:
         return Settings()
+    where = str(found)
     data = _parse(found)
     if found.name == "pyproject.toml":
-        data = data.get("tool", {}).get("dsq", {})
-    where = str(found)
+        data = _table(_tools(found), "dsq", where)
     for key in data:
         if key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, 1)
@@ -74,16 +75,35 @@ def load_config(path: str | os.PathLike[str] | None = None) -> Settings:
     )
 
 
+def _tools(project: Path) -> Mapping[str, Any]:
+    """The tables below [tool] of a pyproject.toml."""
+    tools = _parse(project).get("tool", {})
+    return tools if isinstance(tools, Mapping) else {}
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        if not path.is_file():
+            raise ConfigError("is no file.", where=str(path), hint="Check --config.")
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}.", where=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is no valid TOML: {error}.", where=str(path)) from None
+    if len(data) > MOST:
+        raise ConfigError(f"is larger than {MOST:,} bytes: no settings file.", where=str(path))
+    return parse_toml(data, str(path))
+
+
+def parse_toml(data: bytes, where: str) -> dict[str, Any]:
+    """TOML text as a table. ConfigError where it is none, or nests or counts beyond reason."""
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ConfigError(f"is no valid TOML: {error}.", where=where) from None
 
 
 def _table(data: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    """A table of the settings; an empty one where there is none."""
     value = data.get(key, {})
     if not isinstance(value, Mapping):
         raise ConfigError(f"{key} is {value!r};", where=where, hint=f"write a table [{key}].")

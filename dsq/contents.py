@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TypeVar
 
 from dsq.model import Dataset
-from dsq.source import open_source
+from dsq.source import Source, open_source
 
 Place = tuple[str, str]  # root, member
 Progress = Callable[[str, int, int], None]
@@ -18,9 +19,7 @@ K = TypeVar("K", bound=Hashable)
 HEAD = 16_384
 
 
-def content_hashes(
-    datasets: Dataset | Sequence[Dataset], *, progress: Progress | None = None
-) -> dict[Place, str]:
+def content_hashes(datasets: Dataset | Sequence[Dataset], *, progress: Progress | None = None) -> dict[Place, str]:
     """SHA-256 by (root, member) of the image files that may have a twin; a file not in it has none.
 
     Files are told apart by their size first, then by their first bytes; only what is still equal is read whole.
@@ -29,12 +28,15 @@ def content_hashes(
     sets = [datasets] if isinstance(datasets, Dataset) else list(datasets)
     sizes = _sizes(sets)
     alike = _shared({place: (size,) for place, size in sizes.items()})
-    heads = _read(alike, HEAD, "comparing images", progress)
-    alike = _shared({place: (sizes[place], digest) for place, digest in heads.items()})
-    whole = {place: digest for place, digest in heads.items() if place in alike and sizes[place] <= HEAD}
-    rest = [place for place in alike if sizes[place] > HEAD]
-    found = {**whole, **_read(rest, None, "comparing images", progress)}
-    return {place: found[place] for place in sizes if place in found}
+    with ExitStack() as stack:
+        sources: dict[str, Source] = {}
+        for root, _ in alike:
+            if root not in sources:
+                sources[root] = stack.enter_context(open_source(root))
+        heads = _read(sources, alike, HEAD, progress)
+        alike = _shared({place: (sizes[place], digest) for place, digest in heads.items()})
+        whole = _read(sources, [place for place in alike if sizes[place] > HEAD], None, progress)
+    return {place: whole.get(place, heads[place]) for place in alike}
 
 
 def _sizes(datasets: Iterable[Dataset]) -> dict[Place, int]:
@@ -62,21 +64,17 @@ def _shared(keys: Mapping[Place, K]) -> list[Place]:
 
 
 def _read(
-    places: Sequence[Place], limit: int | None, what: str, progress: Progress | None
+    sources: Mapping[str, Source], places: Sequence[Place], limit: int | None, progress: Progress | None
 ) -> dict[Place, str]:
     """SHA-256 of the first `limit` bytes of each file (None: all)."""
     found: dict[Place, str] = {}
-    by_root: dict[str, list[str]] = {}
     for root, member in places:
-        by_root.setdefault(root, []).append(member)
-    for root, members in by_root.items():
-        with open_source(root) as source:
-            for member in members:
-                if limit is None:
-                    data = source.read(member, follow=True)
-                else:
-                    data = source.head(member, limit, follow=True)
-                found[root, member] = hashlib.sha256(data).hexdigest()
-                if progress is not None and len(found) % 200 == 0:
-                    progress(what, len(found), len(places))
+        source = sources[root]
+        if limit is None:
+            data = source.read(member, follow=True)
+        else:
+            data = source.head(member, limit, follow=True)
+        found[root, member] = hashlib.sha256(data).hexdigest()
+        if progress is not None and len(found) % 200 == 0:
+            progress("comparing images", len(found), len(places))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from dsq.source import open_source
 from dsq.target import IMAGE_MODES, CountingTarget, Target, open_target
 
 Progress = Callable[[str, int, int], None]
+Beside = Mapping[str, bytes] | Callable[[list[str]], Mapping[str, bytes]]
+#: kinds of problems that stand for a record which is not in the tables
+LEFT_OUT = ("malformed-record", "orphan-annotation")
 WRITABLE = tuple(name for name in FORMATS if name != "images")
 
 
@@ -32,6 +35,7 @@ def export(
     task: str = "detect",
     style: str | None = None,
     dry_run: bool = False,
+    beside: Beside | None = None,
     progress: Progress | None = None,
 ) -> Losses:
     """Write `dataset` to a folder, or to a zip where `dst` ends in `.zip`; complete or not at all.
@@ -39,7 +43,8 @@ def export(
     to: voc, coco or yolo (default: the format it was read from). images: copy, hardlink, symlink or none.
     strict: refuse (WriteError) when anything would be lost. difficult: keep or drop boxes marked difficult.
     task: detect or segment (YOLO rows of polygons). style: "alwaysai" for Annotations/ + JPEGImages/ at the root.
-    dry_run: write nothing, return the losses.
+    dry_run: write nothing, return the losses. beside: further files of the target, {name: content}, or what makes
+    them of the images' names in the target (one a row of `dataset.images`).
     """
     to = to or dataset.about.format
     if to not in WRITABLE:
@@ -53,7 +58,7 @@ def export(
         if value not in choices:
             raise ConfigError(f"{name} is {value!r};", hint=f"it takes {', '.join(map(str, choices))}.")
     losses = Losses()
-    losses.add("problems-left-out", len(dataset.problems))
+    losses.add("problems-left-out", dataset.problems["kind"].isin(LEFT_OUT).sum())
     if difficult == "drop":
         marked = dataset.boxes["difficult"].fillna(False).to_numpy(bool)
         losses.add("difficult-dropped", marked.sum())
@@ -66,6 +71,8 @@ def export(
             raise WriteError(
                 f"something would be lost: {losses}.", where=str(dst), hint="Leave --strict out to accept it."
             )
+        for name, data in (beside(names) if callable(beside) else beside or {}).items():
+            target.write(name, data)
         if images != "none":
             _put_images(dataset, names, target, images, losses, progress)
     return losses
@@ -86,7 +93,10 @@ def _put_images(
             for row in np.flatnonzero(found & (roots == root)).tolist():
                 if names[row] not in target.names:  # two records of one file
                     if isinstance(ops[row], str):
-                        target.write(names[row], apply_pixel_ops(source.read(members[row], follow=True), ops[row]))
+                        target.write(
+                            names[row],
+                            apply_pixel_ops(source.read(members[row], follow=True), ops[row], name=members[row]),
+                        )
                     else:
                         target.add(names[row], source, members[row], mode)
                 done += 1

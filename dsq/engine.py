@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dsq.errors import ConfigError, DsqError
+from dsq.formats import read
 from dsq.model import Dataset, Table
 from dsq.registry import all_rules, resolve_names
 from dsq.report import NotChecked, Part, Report
@@ -21,7 +23,7 @@ LEAST_TO_COLLAPSE = 10
 
 
 def audit(
-    dataset: Dataset,
+    dataset: Dataset | str | os.PathLike[str],
     *,
     select: str | Iterable[str] | None = None,
     ignore: str | Iterable[str] | None = None,
@@ -30,12 +32,14 @@ def audit(
     tables_only: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Judge a dataset by the chosen rules.
+    """Judge a dataset by the chosen rules; a path is read first.
 
     select, ignore: names of rules or groups (default: all rules). thresholds: rule name -> {threshold: value}.
     per_path_ignores: glob over image files -> rules not to report there. tables_only: open no image file.
     Returns a Report; raises ConfigError for a rule, group or threshold that does not exist.
     """
+    if not isinstance(dataset, Dataset):
+        dataset = read(dataset, progress=progress)
     chosen = choose(select, ignore)
     settings = settle(thresholds or {})
     quiet = {glob: resolve_names(_names(names)) for glob, names in (per_path_ignores or {}).items()}
@@ -59,7 +63,10 @@ def audit(
 
 def choose(select: str | Iterable[str] | None, ignore: str | Iterable[str] | None) -> list[Rule]:
     """The rules that `select` names less those that `ignore` names, sorted by group and name."""
-    wanted = resolve_names(_names(select) if select else ["all"]) - resolve_names(_names(ignore or ()))
+    names = ["all"] if select is None or select == () else _names(select)
+    if not names:
+        raise ConfigError("no rule is selected.", hint="Leave the selection out to run all; `dsq rules` lists them.")
+    wanted = resolve_names(names) - resolve_names(_names(ignore or ()))
     return [rule for name, rule in all_rules().items() if name in wanted]
 
 

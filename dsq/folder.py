@@ -31,7 +31,9 @@ class _Folder(NamedTuple):
 
 
 class Listing:
-    """What `list_folder` found: `entries`, `refused` as (name, why), `paths` where not just root/name."""
+    """What `list_folder` found: `entries`, `refused` as (name, why), `paths` where not just root/name, `aliases`:
+    folders (ending in a slash) that a link lists again, with the one that they are.
+    """
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -39,7 +41,9 @@ class Listing:
         self.entries: list[Entry] = []
         self.refused: list[tuple[str, str]] = []
         self.paths: dict[str, str] = {}
+        self.aliases: list[tuple[str, str]] = []
         self._times: dict[tuple[int, int], int] = {}
+        self._first: dict[tuple[int, int], str] = {}
         self._resolved: dict[str, str] = {}
         self._waiting = [_Folder("", root, self.real_root, False, frozenset())]
         self._linked: list[_Folder] = []  # listed last, so that a real folder never counts as an alias
@@ -57,6 +61,9 @@ class Listing:
                 if identity in folder.above or times > MAX_ALIASES:
                     self.refused.append((folder.prefix[:-1], "a link to a folder that is listed already"))
                     continue
+                if times > 1:
+                    self.aliases.append((folder.prefix, self._first[identity]))
+                self._first.setdefault(identity, folder.prefix)
                 self._list(folder._replace(above=folder.above | {identity}))
             except OSError as error:
                 if not folder.prefix:

@@ -45,6 +45,12 @@ def pairs_within(group: Array, chunk: int = 50_000) -> Iterator[tuple[Array, Arr
     sizes = np.diff(np.r_[starts, len(values)])
     # each row is paired with the rows after it in its group
     after = np.repeat(starts + sizes, sizes) - np.arange(len(values)) - 1
+    for left, right in pairs_after(after, chunk):
+        yield order[left], order[right]
+
+
+def pairs_after(after: Array, chunk: int = 50_000) -> Iterator[tuple[Array, Array]]:
+    """Each row with the `after[row]` rows that follow it, in blocks of about `chunk` pairs."""
     total = np.cumsum(after)
     first = 0
     while first < len(after):
@@ -55,8 +61,21 @@ def pairs_within(group: Array, chunk: int = 50_000) -> Iterator[tuple[Array, Arr
         left = np.repeat(np.arange(first, last), count)
         if len(left):
             offset = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)
-            yield order[left], order[left + 1 + offset]
+            yield left, left + 1 + offset
         first = last
+
+
+def sweep(corners: Array) -> tuple[Array, Array]:
+    """An order of boxes (n, 4), and how many of those behind each in that order begin before it ends.
+
+    Two boxes that overlap are always among them. Along x or along y, where fewer pairs are left.
+    """
+    found = []
+    for axis in (0, 1):
+        order = np.argsort(corners[:, axis], kind="stable")
+        ends = np.searchsorted(corners[order, axis], corners[order, axis + 2], side="left")
+        found.append((order, np.maximum(ends - np.arange(len(order)) - 1, 0)))
+    return min(found, key=lambda pair: int(pair[1].sum()))
 
 
 def polygon_area(x: Array, y: Array, starts: Array) -> Array:

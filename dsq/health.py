@@ -83,7 +83,7 @@ def health(dataset: Dataset) -> Health:
             else (0.0, 0, 0)
         ),
         sources=len(set(source_stems(counted["file"].tolist()))),
-        masks=int(boxes["segmentation"].notna().sum()),
+        masks=sum(len(bytes(mask)) > 2 for mask in boxes["segmentation"].dropna()),
         keypoints=int(boxes["keypoints"].notna().sum()),
     )
 

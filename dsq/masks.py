@@ -58,7 +58,7 @@ def mask_extents(segmentations: Array) -> pd.DataFrame:
     length = 0
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
-        masks, failed = _decode(segmentations[rows[part]].tolist())
+        masks, failed = decode_masks(segmentations[rows[part]].tolist())
         for place, why in failed.items():
             error[start + place] = why
         for place in _measure_polygons(masks, numbers[part], error[part]):
@@ -79,7 +79,7 @@ def mask_extents(segmentations: Array) -> pd.DataFrame:
     return pd.DataFrame({"row": rows, "rle": rle, **columns, "error": error}, copy=False)
 
 
-def _decode(blobs: Sequence[Any]) -> tuple[list[Mask], dict[int, str]]:
+def decode_masks(blobs: Sequence[Any]) -> tuple[list[Mask], dict[int, str]]:
     """The masks of a block, and why some could not be decoded, by place (an empty list stands there)."""
     masks: list[Mask]
     failed: dict[int, str] = {}
@@ -230,3 +230,30 @@ def _measure(runs: Array, sizes: Array, height: Array, width: Array) -> tuple[Ar
         measured[found, 3] = np.maximum.reduceat(right + 1, begin)
         measured[found, 4] = np.maximum.reduceat(bottom, begin)
     return measured, why
+
+
+def runs_of(blob: bytes) -> tuple[int, int, Array, bool]:
+    """Height, width and run lengths of an RLE mask in raw JSON, and whether they stand there as a list.
+
+    The blob is one in which `mask_extents` found no error. Raises msgspec.DecodeError for anything else.
+    """
+    rle = msgspec.json.decode(blob, type=Rle)
+    height, width = rle.size
+    if isinstance(rle.counts, list):
+        return height, width, np.array(rle.counts, np.int64), True
+    runs, _ = _unpack(rle.counts, np.array([len(rle.counts)], np.int64))
+    return height, width, runs, False
+
+
+def pack_runs(runs: Sequence[int]) -> str:
+    """Run lengths in COCO's characters."""
+    letters = []
+    for place, run in enumerate(runs):
+        value = run - runs[place - 2] if place > 2 else run
+        more = True
+        while more:
+            digit = value & 31
+            value >>= 5
+            more = value != (-1 if digit & 16 else 0)
+            letters.append(chr(48 + (digit | 32 if more else digit)))
+    return "".join(letters)

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from typing import Any
+from xml.sax.saxutils import unescape
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -35,6 +37,25 @@ _COMMON = re.compile(
     r"|downloads?|untitled|copy|sample|file|capture|snapshot|whatsapp|jpe?g|png|thumb|whole|full|left|right|front|back",
     re.IGNORECASE,
 )
+
+
+class _Record(msgspec.Struct):
+    file_name: Any = None
+
+
+_RECORDS = msgspec.json.Decoder(_Record)
+_FILENAME = re.compile(rb"<filename>(.*?)</filename>")
+
+
+def stated_name(extras: bytes | None) -> str | None:
+    """The file name in an image's extras, where a COCO record or a VOC file states another than the image's own."""
+    if not extras:
+        return None
+    if extras[:1] == b"{":
+        name = _RECORDS.decode(extras).file_name if b'"file_name"' in extras else None
+        return name if isinstance(name, str) else None
+    found = _FILENAME.match(extras)
+    return unescape(found[1].decode("utf-8", "replace")) if found else None
 
 
 def source_stems(files: Iterable[str]) -> NDArray[Any]:

@@ -66,7 +66,9 @@ class Part:
         return [{str(key): value for key, value in record.items()} for record in table.to_dict("records")]
 
     def told(self, scan: Scan, limit: int | None = None) -> list[dict[str, Any]]:
-        """The first `limit` findings as records with FIELDS, but for the ids."""
+        """The first `limit` findings as records with FIELDS but for the ids, `subject`, and `stated`: whether the
+        rule itself named the file of origin.
+        """
         table = self.table if limit is None else self.table.head(limit)
         records = self._records(limit)
         box_rows = np.full(len(table), -1, np.int64)
@@ -95,6 +97,7 @@ class Part:
             found["box_id"] = None if box < 0 else int(record["box_id"])
             found["origin"] = _origin(scan, record, file, place)
             found["subject"] = _plain(record.get("subject"))
+            found["stated"] = isinstance(record.get("file"), str)
             out.append(found)
         return out
 
@@ -187,6 +190,7 @@ class Report:
         found = [record for part in self.parts for record in part.told(self.scan)]
         seen: dict[str, int] = {}
         for record in found:
+            del record["stated"]
             key = finding_id(
                 record["rule"],
                 record["images"] or [record["origin"]["file"] if record["origin"] else ""],

@@ -93,6 +93,8 @@ class Rule:
             )
             if isinstance(default, tuple) and isinstance(value, list):
                 value, fits = tuple(value), True
+            if fits and isinstance(value, int | float) and not (0 <= value < float("inf")):
+                fits = False
             if not fits:
                 raise ConfigError(
                     f"threshold {key!r} of rule {self.name} is {value!r};",

@@ -11,20 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsq.geometry import box_area, intersect, pairs_within
+from dsq.geometry import box_area
 from dsq.headers import Header, read_headers
 from dsq.masks import mask_extents
-from dsq.model import HEADERS, About, Dataset, make_table
-from dsq.names import name_facts
+from dsq.model import HEADERS, About, Dataset, make_table, text_or_none
+from dsq.names import name_facts, stated_name
+from dsq.overlaps import Overlaps
 from dsq.source import open_source
 
 Table: TypeAlias = pd.DataFrame
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
-
-#: pairs of boxes are kept from this overlap on
-LEAST_IOU = 0.3
-LEAST_INSIDE = 0.8
 
 
 @dataclass(frozen=True)
@@ -109,6 +106,11 @@ class Scan:
         return dict(zip(self.categories["category_id"].tolist(), self.categories["name"].tolist(), strict=True))
 
     @cached_property
+    def stated_names(self) -> list[str | None]:
+        """The file name that the annotation states for each image; None: none, or the one in `images`."""
+        return [stated_name(extras) for extras in text_or_none(self.images["extras"]).tolist()]
+
+    @cached_property
     def stems(self) -> Table:
         """What file names say about their sources, a row an image in the order of `images`: `source`, `stem`,
         `roboflow`, `augmented`, `base`, `distinctive` (see `dsq.names.name_facts`).
@@ -184,31 +186,28 @@ class Scan:
     def overlaps(self) -> Table:
         """Pairs of boxes in one image that overlap: `first`, `second` (positions in `boxes`, first < second),
         `iou`, `inside` (share of the smaller box inside the larger). Crowd and empty boxes take no part.
+
+        Of boxes that are exactly alike, in images with more than CROWDED, the first alone is paired with others.
         """
-        corners = self.geometry.corners
-        area = box_area(corners)
-        usable = np.flatnonzero((area > 0) & np.isfinite(area) & ~self.boxes["crowd"].to_numpy())
-        usable = usable[np.argsort(self.image_row[usable], kind="stable")]  # neighbours in memory
-        kept: list[tuple[Array, Array, Array, Array]] = []
-        packed, sizes = corners[usable], area[usable]
-        for left, right in pairs_within(self.image_row[usable]):
-            shared = intersect(packed[left], packed[right])
-            hit = np.flatnonzero(shared > 0)
-            left, right, shared = left[hit], right[hit], shared[hit]
-            iou = shared / (sizes[left] + sizes[right] - shared)
-            inside = shared / np.minimum(sizes[left], sizes[right])
-            hit = np.flatnonzero((iou >= LEAST_IOU) | (inside >= LEAST_INSIDE))
-            first, second = usable[left[hit]], usable[right[hit]]
-            kept.append((np.minimum(first, second), np.maximum(first, second), iou[hit], inside[hit]))
-        parts = [np.concatenate(part) for part in zip(*kept, strict=True)] if kept else [np.empty(0)] * 4
-        return pd.DataFrame(
-            {
-                "first": parts[0].astype(np.int64),
-                "second": parts[1].astype(np.int64),
-                "iou": parts[2],
-                "inside": parts[3],
-            }
+        return self._overlaps[0]
+
+    @cached_property
+    def uncompared(self) -> Array:
+        """Positions in `images` of those with so many boxes on each other that `overlaps` lacks pairs of theirs."""
+        return self._overlaps[1]
+
+    @cached_property
+    def _overlaps(self) -> tuple[Table, Array]:
+        boxes = self.boxes
+        area = box_area(self.geometry.corners)
+        usable = np.flatnonzero((area > 0) & np.isfinite(area) & ~boxes["crowd"].to_numpy())
+        found = Overlaps(
+            self.geometry.corners, area, self.image_row, boxes["category_id"].to_numpy(), boxes["box_id"].to_numpy()
         )
+        found.compare(usable)
+        first, second, iou, inside = found.pairs()
+        table = pd.DataFrame({"first": first, "second": second, "iou": iou, "inside": inside})
+        return table, np.array(sorted(found.left_out), np.int64)
 
     @cached_property
     def masks(self) -> Table:

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from dsq.archive import ZIP_ERRORS, broken_zip, list_members, open_zip, read_member, read_start
@@ -32,9 +32,11 @@ _JUNK = re.compile(
     | (?:~|\.(?:cache|tmp|swp|swo|bak))$""",
     re.VERBOSE,
 )
+LEAVES = "is reached by a link that leaves the dataset."
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".rar", ".7z")
 _ARCHIVE_MAGIC = (b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+#: a pipe that took the place of a listed file does not block
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def is_image(name: str) -> bool:
@@ -55,9 +57,11 @@ class Source:
 
     root: absolute path of the folder or zip. kind: "folder" or "zip". entries: regular files, sorted by
     name, which is unique. names: the same, by name. refused: (name, why), sorted: all else that was seen.
+    aliases: (folder, the same folder) where a link lists one again, both ending in a slash.
     """
 
     kind = ""
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, root: str, entries: list[Entry], refused: list[tuple[str, str]]) -> None:
         self.root = root
@@ -77,6 +81,14 @@ class Source:
     def close(self) -> None:
         """Let go of the archive; harmless when called twice."""
 
+    def leave_out(self, unwanted: Callable[[str], bool]) -> list[Entry]:
+        """Take the files whose names are unwanted out of the listing; returns them."""
+        out = [entry for entry in self.entries if unwanted(entry.name)]
+        if out:
+            self.entries = tuple(entry for entry in self.entries if not unwanted(entry.name))
+            self.names = {entry.name: entry for entry in self.entries}
+        return out
+
     def size(self, name: str) -> int:
         """Bytes of the file, unpacked; ReadError when there is none of that name."""
         return self._entry(name).size
@@ -84,9 +96,9 @@ class Source:
     def read(self, name: str, limit: int | None = None, *, follow: bool = False) -> bytes:
         """The whole file; ReadError when missing, unreadable, corrupt, or over `limit` bytes (else 4 GiB).
 
-        A file that lies `outside` is read only with `follow=True`. Annotation readers leave it off: an
-        untrusted folder may link `labels/a.txt` to a private file of the user, and messages quote what a
-        reader could not parse. Readers of images turn it on: linked pictures are common and never quoted.
+        A file that lies `outside` is read only with `follow=True`. Images, labels and annotations are read so, as
+        datasets often link them; what stands in such a file is never quoted, since an untrusted folder may link
+        `labels/a.txt` to a private file of the user. Settings, lists and class names are read without it.
         """
         entry = self._entry(name, follow)
         bound = READ_LIMIT if limit is None else limit
@@ -120,7 +132,7 @@ class Source:
             raise self._error(name, f"is not read: {why}." if why else "does not exist in the dataset.")
         if entry.outside and not follow:
             hint = "Put a copy in its place if it belongs to the dataset."
-            raise self._error(name, "is reached by a link that leaves the dataset.", hint)
+            raise self._error(name, LEAVES, hint)
         return entry
 
     def _error(self, name: str, what: str, hint: str | None = None) -> ReadError:
@@ -152,7 +164,7 @@ class _Folder(Source):
 
     def _start(self, entry: Entry, count: int) -> bytes:
         try:
-            handle = os.open(self._path(entry), _OPEN_FLAGS)
+            handle = self._open(entry)
             try:
                 data = os.read(handle, count)
                 while 0 < len(data) < min(count, entry.size) and (more := os.read(handle, count - len(data))):
@@ -165,9 +177,17 @@ class _Folder(Source):
 
     def _stream(self, entry: Entry) -> IO[bytes]:
         try:
-            return open(self._path(entry), "rb")
+            return os.fdopen(self._open(entry), "rb")
         except OSError as error:
             raise self._fault(entry, error) from error
+
+    def _open(self, entry: Entry) -> int:
+        """The handle of the file; ReadError where it is none any more."""
+        handle = os.open(self._path(entry), _OPEN_FLAGS)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise self._error(entry.name, "is no regular file any more.", "Run again when nothing changes it.")
+        return handle
 
     def _path(self, entry: Entry) -> str:
         return self._paths.get(entry.name) or f"{self.root}/{entry.name}"
@@ -233,7 +253,9 @@ def open_source(path: str | os.PathLike[str]) -> Source:
         mode = os.stat(root).st_mode
         if stat.S_ISDIR(mode):
             found = list_folder(root)
-            return _Folder(root, found.entries, found.refused, found.paths)
+            folder = _Folder(root, found.entries, found.refused, found.paths)
+            folder.aliases = tuple(found.aliases)
+            return folder
         if not stat.S_ISREG(mode):
             raise ReadError("neither a folder nor a zip.", where=root, hint="Name a folder or a .zip.")
         with open(root, "rb") as stream:
@@ -243,7 +265,8 @@ def open_source(path: str | os.PathLike[str]) -> Source:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ReadError("no such file or folder.", where=root, hint=_nearest(root)) from error
     except OSError as error:
-        raise ReadError(f"cannot be read: {error.strerror}.", where=root, hint="Check its rights.") from error
+        hint = "Check its rights." if isinstance(error, PermissionError) else "Check the spelling."
+        raise ReadError(f"cannot be read: {error.strerror}.", where=root, hint=hint) from error
     except ValueError as error:
         raise ReadError(f"not a path: {error}.", where=repr(root), hint="Check the spelling.") from error
     lower = root.lower()

@@ -10,7 +10,7 @@ import shutil
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import IO, Self
 
@@ -18,6 +18,7 @@ from dsq.errors import WriteError
 from dsq.source import Source
 
 IMAGE_MODES = ("copy", "hardlink", "symlink", "none")
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _DATE = 0x0021  # 1980-01-01: the same input gives the same bytes
 
 
@@ -36,6 +37,10 @@ class Target:
 
     def write(self, name: str, data: bytes) -> None:
         """One file, by its posix name in the target."""
+        raise NotImplementedError
+
+    def stream(self, name: str, parts: Iterable[bytes | memoryview]) -> None:
+        """One file whose content comes in pieces, none of which is kept."""
         raise NotImplementedError
 
     def add(self, name: str, source: Source, member: str, mode: str = "copy") -> None:
@@ -91,11 +96,21 @@ class FolderTarget(Target):
         return f"{self.stage}/{name}"
 
     def write(self, name: str, data: bytes) -> None:
-        handle = os.open(self._place(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        handle = os.open(self._place(name), _NEW, 0o644)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(handle, view) :]
+            done = os.write(handle, data)
+            while done < len(data):
+                done += os.write(handle, memoryview(data)[done:])
+        finally:
+            os.close(handle)
+
+    def stream(self, name: str, parts: Iterable[bytes | memoryview]) -> None:
+        handle = os.open(self._place(name), _NEW, 0o644)
+        try:
+            for part in parts:
+                view = memoryview(part)
+                while view:
+                    view = view[os.write(handle, view) :]
         finally:
             os.close(handle)
 
@@ -159,12 +174,28 @@ class ZipTarget(Target):
         self._claim(name)
         raw, size, crc = name.encode("utf-8", "surrogateescape"), len(data), zlib.crc32(data)
         if size >= 0xFFFFFFFF:
-            raise WriteError("is larger than 4 GiB.", where=name, hint="Write to a folder instead.")
+            raise _too_large(name)
         head = struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 0x800, 0, 0, _DATE, crc, size, size, len(raw), 0)
         self._out.write(head + raw)
         self._out.write(data)
         self._members.append((raw, crc, size, self._offset))
         self._offset += len(head) + len(raw) + size
+
+    def stream(self, name: str, parts: Iterable[bytes | memoryview]) -> None:
+        start = self._offset
+        self.write(name, b"")
+        raw, crc, size, _ = self._members.pop()
+        for part in parts:
+            crc = zlib.crc32(part, crc)
+            size += len(part)
+            self._out.write(part)
+        if size >= 0xFFFFFFFF:
+            raise _too_large(name)
+        self._offset += size
+        self._members.append((raw, crc, size, start))
+        self._out.seek(start + 14)  # the checksum and both sizes in its header
+        self._out.write(struct.pack("<III", crc, size, size))
+        self._out.seek(self._offset)
 
     def add(self, name: str, source: Source, member: str, mode: str = "copy") -> None:
         with source.open(member) as reader:
@@ -208,6 +239,9 @@ class CountingTarget(Target):
     def write(self, name: str, data: bytes) -> None:
         self._claim(name)
 
+    def stream(self, name: str, parts: Iterable[bytes | memoryview]) -> None:
+        self._claim(name)
+
     def add(self, name: str, source: Source, member: str, mode: str = "copy") -> None:
         self._claim(name)
 
@@ -237,6 +271,10 @@ def _remove(path: str) -> None:
         shutil.rmtree(path)
     else:
         os.unlink(path)
+
+
+def _too_large(name: str) -> WriteError:
+    return WriteError("is larger than 4 GiB.", where=name, hint="Write to a folder instead.")
 
 
 def _told(problem: OSError, path: str) -> WriteError:

@@ -47,7 +47,7 @@ def unlabelled_image(scan: Scan, *, most: float = 0.5) -> Table | None:
         return None
     silence, remedy = SILENCE.get(scan.about.format, SILENCE["images"])
     if count == len(images):
-        message = f"{count:,} images and no annotation at all: only the pictures can be checked"
+        message = f"{count:,} images, and no annotation was recognised: only the pictures can be checked"
         return pd.DataFrame([{"subject": "set", "message": message, "value": 1.0, "severity": Severity.INFO}])
     share = count / len(images)
     if share > most and len(images) >= 10:

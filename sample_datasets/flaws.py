@@ -27,7 +27,11 @@ def flawed_voc(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
     shared.things = shared.things[:1]
     here.pictures.append(second)
     twice = here.take("crack", "manhole")
+    swapped, shouted = here.take("crack"), here.take("pothole", "manhole")
+    swapped.told_name, shouted.told_name = f"{here.free[0].stem}.jpg", f"{shouted.stem}.JPG"
     here.marks += [
+        Mark("filename-mismatch", swapped, None, f"<filename> names another picture, {swapped.told_name}."),
+        Mark("unportable-path", shouted, None, "<filename> ends in .JPG, the file in .jpg."),
         Mark("missing-image", missing, None, "The XML names a picture that is not there.", "orphan-annotation"),
         Mark("path-outside-dataset", outside, None, "<filename> leads out of the dataset."),
         Mark(
@@ -61,6 +65,8 @@ def flawed_coco(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
     shared, doubled = here.take("pothole", "crack"), here.take("pothole", "crack")
     short, worded = here.take("pothole"), here.take("crack", "manhole")
     askew, wide, alien = here.take("pothole"), here.take("manhole"), here.take("pothole", "manhole")
+    slashed, longer = here.take("pothole", "manhole"), here.take("crack")
+    slashed.told_name, longer.told_name = f"train\\{slashed.stem}.jpg", f"{longer.stem}.jpeg"
     here.marks += [
         Mark("missing-image", missing, None, "The record names a picture that is not there."),
         Mark(
@@ -70,6 +76,8 @@ def flawed_coco(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
             "The same picture under the same name in train and in val.",
         ),
         Mark("duplicate-image-record", shared, None, "Two records for one file, with an annotation each."),
+        Mark("unportable-path", slashed, None, "file_name has a backslash, which is a folder's end on Windows only."),
+        Mark("filename-mismatch", longer, None, "file_name ends in .jpeg, the file in .jpg."),
         Mark("malformed-record", short, 0, "bbox has three numbers."),
         Mark("malformed-record", worded, 1, "bbox holds a word."),
         Mark("box-polygon-mismatch", askew, 0, "The box lies 40 pixels to the left of its polygon."),
@@ -214,7 +222,7 @@ def _finish(layout: Voc | Coco | Yolo, here: Field, dataset: str, rows: list[Fla
     rows.append(Flaw(dataset, "junk-file", "", "", left, ""))
     what = "A picture in a folder that no part of the set speaks of."
     told = ("orphan-image", "unlabelled-image")
-    rule, also = told if kind == "coco" else reversed(told)
+    rule, also = reversed(told) if kind == "voc" else told
     rows.append(Flaw(dataset, rule, stray, "", what, also))
     few = "Natural: any set of this size gets this advice."
     rows += [Flaw(dataset, f"too-few-{of}-per-class", "", "", few, "") for of in ("images", "instances")]

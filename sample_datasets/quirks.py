@@ -215,6 +215,8 @@ def _yolo_quirks() -> Made:
         guessed.rows[label] = [f"{row} {sure.uniform(0.3, 0.99):.4f}" for row in rows]
     made[dataset] = guessed.members(), [flaw]
 
+    made["trainer-yolo.zip"] = _unread(pictures, classes, "trainer-yolo.zip")
+
     dataset, flaw = _row(
         "yaml-booleans-yolo.zip",
         "class-name-variants",
@@ -231,6 +233,33 @@ def _yolo_quirks() -> Made:
     nowhere.yaml = nowhere.yaml.replace("../", "../data/").replace("valid/", "validation/")
     made["yaml-nowhere-yolo.zip"] = nowhere.members(), []
     return made
+
+
+def _unread(pictures: Pictures, classes: tuple[str, ...], dataset: str) -> tuple[Members, list[Flaw]]:
+    """A set that a lenient reader understands wholly, while the trainer drops or misses some of its labels."""
+    layout = Yolo(pictures, classes=classes)
+    layout.yaml = layout.yaml.replace(f"nc: {len(classes)}", f"nc: {len(classes) + 1}")
+    labelled = [p for p in pictures if len(p.things) > 1]
+    marked, wide, comma, six, shouted, moved = labelled[:6]
+    layout.rows[layout.label(six)][1] += " 1.0"
+    members = layout.members()
+    names = {p.stem: layout.label(p) for p in labelled}
+    members[names[marked.stem]] = b"\xef\xbb\xbf" + members[names[marked.stem]]
+    members[names[wide.stem]] = members[names[wide.stem]].decode().encode("utf-16")
+    members[names[comma.stem]] = members[names[comma.stem]].replace(b".", b",")
+    members[names[shouted.stem].replace(".txt", ".TXT")] = members.pop(names[shouted.stem])
+    members[names[moved.stem].replace("labels/", "annotations/")] = members.pop(names[moved.stem])
+    told = (
+        ("unreadable-label-file", marked, "A byte order mark stands before the first row."),
+        ("unreadable-label-file", wide, "The label file is written in UTF-16."),
+        ("unreadable-label-file", comma, "The numbers have decimal commas."),
+        ("predictions-as-labels", six, "The second row has a sixth column."),
+        ("misplaced-label", shouted, "The label file is called .TXT."),
+        ("misplaced-label", moved, "The label file lies in annotations/."),
+    )
+    rows = [Flaw(dataset, rule, layout.image(p), "2" if p is six else "", what, "") for rule, p, what in told]
+    rows.append(Flaw(dataset, "class-list-disagreement", "", "", "nc says one class more than names has.", FEW_TINY))
+    return members, rows
 
 
 def _lists() -> Made:

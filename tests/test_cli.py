@@ -83,6 +83,98 @@ def test_outputs(run: Run, tmp_path: Path) -> None:
     assert json.loads(run("audit", data, "--output-format", "json").out) == document
 
 
+def test_report_suffix_is_told(run: Run, tmp_path: Path) -> None:
+    one_paragraph(run("audit", yolo(tmp_path / "d"), "-o", tmp_path / "r.xml"), "r.xml", ".json, .csv, .txt")
+
+
+def test_forced_format_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    data = yolo(tmp_path / "d")
+    one_paragraph(run("audit", data, "--format", "voc"), "voc")
+    one_paragraph(run("audit", data, "--format", "coco"), "COCO")
+    assert run("audit", data, "--format", "images").code == 0
+
+
+def test_image_root_that_holds_nothing_of_it(run: Run, tmp_path: Path) -> None:
+    data = yolo(tmp_path / "d")
+    (data / "images").rename(tmp_path / "elsewhere")
+    (tmp_path / "wrong").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "wrong" / "other.png")
+    one_paragraph(run("audit", data, "--image-root", tmp_path / "wrong"), "--image-root", "pic0")
+    assert "4 images" in run("audit", data, "--image-root", tmp_path / "elsewhere").out
+
+
+def test_zip_of_zips(run: Run, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.writestr("inner.zip", b"PK\x05\x06" + b"\0" * 18)
+    one_paragraph(run("audit", tmp_path / "outer.zip"), "only other zips", "inner.zip")
+
+
+def test_api_takes_a_path_and_refuses_the_rest(tmp_path: Path) -> None:
+    import dsq
+
+    assert len(dsq.audit(yolo(tmp_path / "d")).scan.images) == 4
+    for wrong in (None, 5, []):
+        with pytest.raises(dsq.DsqError, match="is no path"):
+            dsq.read(wrong)  # type: ignore[arg-type]
+        with pytest.raises(dsq.DsqError, match="is no path"):
+            dsq.audit(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["tool = 1", 'tool = "dsq"', "[tool]\nother = 1", ""])
+def test_odd_pyproject_is_none_of_ours(run: Run, tmp_path: Path, text: str) -> None:
+    Path("pyproject.toml").write_text(text)
+    assert run("audit", yolo(tmp_path / "d")).code == 0
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 3000, "a = " + "9" * 5000, "[tool]\ndsq = 1"])
+def test_broken_settings_are_told(run: Run, tmp_path: Path, text: str) -> None:
+    Path("pyproject.toml").write_text(text)
+    one_paragraph(run("audit", yolo(tmp_path / "d")), "pyproject.toml")
+
+
+def test_settings_that_are_no_file(run: Run, tmp_path: Path) -> None:
+    one_paragraph(run("audit", yolo(tmp_path / "d"), "--config", "/dev/zero"), "/dev/zero", "is no file")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "[" * 3000, "1\nx = 2", '"big"'])
+def test_thresholds_that_make_no_sense(run: Run, tmp_path: Path, value: str) -> None:
+    assert run("audit", yolo(tmp_path / "d"), "--set", f"tiny-box.min_side={value}").code == 2
+
+
+def test_empty_selection_is_no_green_light(run: Run, tmp_path: Path) -> None:
+    data = yolo(tmp_path / "d", "5 0.5 0.5 0.4 0.4\n")
+    one_paragraph(run("audit", data, "--select", ""), "no rule is selected")
+    one_paragraph(run("audit", ""), "no path")
+
+
+ESCAPES = "\x1b[8m\x1b]0;x\x07\x9b1m\u202e"
+
+
+def test_no_escape_of_the_data_reaches_the_terminal(run: Run, tmp_path: Path) -> None:
+    data = yolo(tmp_path / "d", "0 0.5 0.5 0.4 0\n")
+    (data / "images" / "pic0.jpg").rename(data / "images" / f"pic{ESCAPES}.jpg")
+    (data / "labels" / "pic0.txt").rename(data / "labels" / f"pic{ESCAPES}.txt")
+    (data / "classes.txt").write_text(f"cat{ESCAPES}\n", "utf-8")
+    for arguments in (["audit"], ["audit", "--all"], ["info"], ["audit", "--output-format", "csv"]):
+        done = run(arguments[0], data, *arguments[1:])
+        assert not set(ESCAPES) & set("\x1b\x07\x9b\u202e") & set(done.out + done.err), arguments
+    broken = tmp_path / f"x{ESCAPES}"
+    broken.mkdir()
+    (broken / "a.json").write_text('{"images": [')
+    done = run("audit", broken)
+    assert done.code == 2 and not set("\x1b\x07\x9b\u202e") & set(done.err)
+
+
+@pytest.mark.parametrize(
+    ("redirect", "code"), [("> /dev/full", 2), (">&-", 0), ("2>&-", 0), ("2> /dev/full", 0), ("nope 2> /dev/full", 2)]
+)
+def test_output_that_cannot_be_written(tmp_path: Path, redirect: str, code: int) -> None:
+    data = yolo(tmp_path / "d")
+    program = f"{sys.executable} -c 'from dsq.cli import main; main()' audit"
+    done = subprocess.run(f"{program} {data}{redirect if redirect[0] == 'n' else ' ' + redirect}", shell=True)
+    assert done.returncode == code
+
+
 def test_settings_file_and_options(run: Run, tmp_path: Path) -> None:
     data = yolo(tmp_path / "d", "0 0.5 0.5 0.4 0\n")
     Path("dsq.toml").write_text('ignore = ["degenerate-box"]\nfail-on = "warning"\n')

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -90,7 +91,9 @@ def test_unknown_keys_are_kept(tmp_path: Path) -> None:
     images = [image(1, license=3, extra={"name": "x"}), image(2, date_captured="now"), image(3)]
     content = document(records, images, info={"year": 2024}, licenses=[{"id": 3}], mine=[1, 2])
     data = load(tmp_path, content)
-    assert extras(data.boxes) == {"attributes": {"occluded": True}}
+    assert extras(data.boxes) is None  # the flags are columns
+    assert data.boxes["occluded"].tolist()[0] is True
+    assert data.boxes["occluded"].isna().tolist() == [False, True, True, True]
     assert extras(data.boxes, 1) == {"attributes": {"deep": [{"a": 1}, {"b": 2}]}, "note": "50 % of }, { it"}
     assert extras(data.boxes, 2) == {'quo"te': 1}
     assert extras(data.boxes, 3) is None
@@ -99,8 +102,27 @@ def test_unknown_keys_are_kept(tmp_path: Path) -> None:
     assert extras(data.images) == {"license": 3, "extra": {"name": "x"}}
     assert extras(data.images, 1) == {"date_captured": "now"}
     rest = json.loads(data.about.documents["labels.json"])
-    assert rest == {key: content[key] for key in ("info", "licenses", "mine", "categories")}
+    kept = {key: content[key] for key in ("info", "licenses", "mine", "categories")}
+    assert rest == {**kept, "images": 3, "annotations": 4}
     assert not len(data.problems)
+
+
+def test_flags_in_attributes(tmp_path: Path) -> None:
+    said: list[Any] = [
+        {"occluded": True, "difficult": False}, {"truncated": 1}, {"truncated": 0.3, "occluded": "yes"}, {}, [],
+        {"difficult": True, "colour": "red"}, {"difficult": None},
+    ]  # fmt: skip
+    records = [record(i, attributes=attributes) for i, attributes in enumerate(said, 1)]
+    for more in ([], [record(8, iscrowd="0")]):  # typed, and record by record
+        data = load(tmp_path, document([*records, *more]))
+        flags = {
+            name: [None if value is pd.NA else bool(value) for value in data.boxes[name]][:7]
+            for name in ("difficult", "truncated", "occluded")
+        }
+        assert flags["difficult"] == [False, None, None, None, None, True, None]
+        assert flags["truncated"] == [None, True, None, None, None, None, None]
+        assert flags["occluded"] == [True, None, None, None, None, None, None]
+        assert [extras(data.boxes, row) for row in range(7)] == [None, *({"attributes": each} for each in said[1:])]
 
 
 def test_missing_keys(tmp_path: Path) -> None:
@@ -316,6 +338,8 @@ def test_nested_too_deeply(tmp_path: Path) -> None:
 
 def test_json_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no COCO file"):
+        load(tmp_path, {"version": "5.0", "shapes": []})
+    with pytest.raises(ReadError, match="labelme JSON, which dsq does not read"):
         load(tmp_path, {"version": "5.0", "shapes": [], "imagePath": "a.jpg"})
 
 

@@ -45,7 +45,7 @@ def test_bad_file_is_told(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(dsq.ConfigError, match="cannot be read"):
+    with pytest.raises(dsq.ConfigError, match="is no file"):
         load_config(tmp_path / "none.toml")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: each room may import those to its left; docs/architecture.md shows the same line
 ROOMS = (
-    "errors model names geometry masks archive folder source headers losses target pixels formats transform convert "
-    "scan rule registry config report engine health render cli"
+    "errors printing model names geometry overlaps masks archive folder source headers contents losses "
+    "target pixels formats transform convert scan rule registry config report engine health render cli"
 ).split()
 RULES_MAY = {"model", "geometry", "scan", "fix", "rule"}
 
@@ -66,7 +66,7 @@ def loaded_by(code: str) -> set[str]:
 def test_help_loads_neither_numpy_nor_pandas() -> None:
     code = (
         "import dsq.cli\n"
-        "for arguments in ([], ['--help'], ['audit', '--help'], ['info', '--help']):\n"
+        "for arguments in ([], ['--help'], *([verb, '--help'] for verb in dsq.cli.VERBS)):\n"
         "    try: dsq.cli.group.main(arguments, standalone_mode=False)\n"
         "    except BaseException as error: assert type(error).__name__ in ('Exit', 'NoArgsIsHelpError'), error\n"
     )

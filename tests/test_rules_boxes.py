@@ -331,6 +331,15 @@ def test_tiny_box_leaves_slivers_empty_boxes_and_thumbnails_alone() -> None:
     assert judge("tiny-box", [*usual, box(638, 100, 2, 90)]).empty
     assert judge("tiny-box", [*usual, box(300, 100, 0, 90)]).empty
     assert judge("tiny-box", dsq.build_dataset([box(1, 1, 3, 3)], size=(24, 24))).empty
+    assert len(judge("tiny-box", dsq.build_dataset([box(1, 1, 3, 3)], size=(24, 24)), thumbnail=20)) == 1
+    assert len(judge("tiny-box", dsq.build_dataset([box(1, 1, 2, 3)], size=(24, 24)))) == 1
+
+
+def test_a_tiny_box_is_as_large_as_the_user_says() -> None:
+    data = dsq.build_dataset([box(30, 30, 40, 90), box(100, 100, 100, 90)], size=(320, 240))
+    assert judge("tiny-box", data).empty
+    assert levels(judge("tiny-box", data, min_side=200)) == ["info", "info"]
+    assert levels(judge("tiny-box", data, slip_side=50)) == ["warning"]
 
 
 def test_small_objects_are_told_about_the_set() -> None:

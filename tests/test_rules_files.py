@@ -41,16 +41,20 @@ def test_group_is_complete() -> None:
         "duplicate-id",
         "duplicate-image-record",
         "exif-rotated",
+        "filename-mismatch",
         "junk-file",
         "label-beside-image",
         "malformed-record",
+        "misplaced-label",
         "missing-image",
         "orphan-annotation",
         "orphan-image",
         "path-outside-dataset",
         "predictions-as-labels",
         "size-mismatch",
+        "unportable-path",
         "unreadable-image",
+        "unreadable-label-file",
         "wrong-extension",
     ]
 
@@ -107,11 +111,14 @@ class TestProblems:
         assert not dsq.audit(data, select=[rule], per_path_ignores={"old/*": [rule]}).records
 
     def test_knows_the_record_that_a_place_in_a_json_names(self) -> None:
-        images = [{"file": f"{n}.jpg", "origin_file": "a.json", "origin_place": n} for n in (7, 8, 8)]
-        places = ("image id 7", "image id 8", "image id 9", "annotation id 7", "images[7]", "")
+        images = [
+            {"file": f"{n}.jpg", "origin_file": "a.json", "origin_place": n, "source_id": n} for n in (7, 8, 8)
+        ] + [{"file": "nameless.jpg", "origin_file": "a.json", "origin_place": 9}]
+        places = ("image id 7", "image id 8", "image id 9", "annotation id 7", "images[7]", "images[9]", "")
         data = dsq.build_dataset(images=images, problems=[("malformed-record", "a.json", p, p) for p in places])
         found = {record["message"]: record["image"] for record in judge(data, "malformed-record")}
-        assert found == {place: "7.jpg" if place == "image id 7" else None for place in places}
+        told = {"image id 7": "7.jpg", "images[9]": "nameless.jpg"}
+        assert found == {place: told.get(place) for place in places}
 
 
 @pytest.mark.parametrize("rule", ["missing-image", "duplicate-image-record"])
@@ -201,6 +208,21 @@ def test_annotation_id_zero() -> None:
     assert not judge(dsq.build_dataset(boxes[1:]), "annotation-id-zero")
 
 
+def test_annotation_id_zero_by_split() -> None:
+    box: dict[str, Any] = {"category": "cat", "x": 5, "y": 5, "width": 20, "height": 20, "source_id": 0}
+    places = {"train/a.jpg": "train", "train/b.jpg": "train", "val/c.jpg": "val", "d.jpg": None}
+
+    def told(*files: str) -> list[tuple[str, str | None]]:
+        images = [{"file": file, "split": places[file]} for file in files]
+        boxes = [{**box, "file": file, "origin_file": f"{file}.json"} for file in files]
+        found = judge(dsq.build_dataset(boxes, images=images), "annotation-id-zero")
+        return [(record["severity"], record["image"]) for record in found]
+
+    assert told("train/a.jpg", "train/b.jpg") == [("info", None)]
+    assert told("train/a.jpg", "val/c.jpg") == [("warning", "val/c.jpg"), ("info", None)]
+    assert told("d.jpg") == [("warning", "d.jpg")]
+
+
 class TestPredictionsAsLabels:
     BOX: dict[str, Any] = {"file": "a.jpg", "category": "cat", "x": 5, "y": 5, "width": 20, "height": 20}  # noqa: RUF012
 
@@ -210,13 +232,50 @@ class TestPredictionsAsLabels:
         assert found["message"].startswith("50% of the boxes have a confidence, 0.50 to 0.75")
         assert (found["severity"], found["confidence"]) == ("warning", "medium")
 
+    @pytest.mark.parametrize("scores", [(1.0, 1.0), (0.5, None)])
+    def test_six_columns_of_yolo_are_an_error_whatever_they_say(self, scores: tuple[float | None, ...]) -> None:
+        boxes = [{**self.BOX, "score": s, "origin_file": "a.txt", "origin_place": n} for n, s in enumerate(scores, 1)]
+        boxes.append({**self.BOX, "file": "b.jpg"})
+        (found,) = judge(dsq.build_dataset(boxes, about=YOLO), "predictions-as-labels")
+        assert (found["severity"], found["confidence"], found["image"]) == ("error", "high", "a.jpg")
+        assert found["origin"] == {"file": "a.txt", "line": 1, "id": None}
+        rows, span = ("2 rows have", "1.00") if scores[1] else ("1 row has", "0.50")
+        expected = f"{rows} a sixth column ({span}), as predictions do: the trainer drops the image"
+        assert found["message"] == expected
+
+    def test_six_columns_of_most_images_are_told_once(self) -> None:
+        boxes = [{**self.BOX, "file": f"{n}.jpg", "score": 0.05 * n} for n in range(1, 13)]
+        (found,) = judge(dsq.build_dataset(boxes, about=YOLO), "predictions-as-labels")
+        assert found["severity"] == "error"
+        assert found["message"].startswith("12 of 12 images (100%)")
+
     @pytest.mark.parametrize("scores", [(None, None), (1.0, 1.0), (1.0, None)])
     def test_one_value_everywhere_is_quiet(self, scores: tuple[float | None, ...]) -> None:
         boxes = [{**self.BOX, "score": score} for score in scores]
         assert not judge(dsq.build_dataset(boxes), "predictions-as-labels")
 
 
+@pytest.mark.parametrize("rule", ["misplaced-label", "unreadable-label-file"])
+def test_labels_that_the_trainer_passes_over(rule: str) -> None:
+    images = [{"file": f"{n}.jpg", "origin_file": f"{n}.txt"} for n in range(12)]
+    problems = [(rule, f"{n}.txt", "", f"why {n}") for n in range(12)]
+    (found,) = judge(dsq.build_dataset(images=images, problems=problems[:1]), rule)
+    assert (found["message"], found["severity"], found["image"]) == ("why 0", "error", "0.jpg")
+    (found,) = judge(dsq.build_dataset(images=images, problems=problems), rule)
+    assert found["message"] == "12 of 12 images (100%): the set is so; first: why 0"
+    assert found["severity"] == "error"
+
+
 class TestClassLists:
+    def test_a_count_that_is_not_that_of_the_names(self) -> None:
+        lists = (ClassList("data.yaml", ("cat",)), ClassList("classes.txt", ("dog",)))
+        problems = [("class-list-disagreement", "data.yaml", "line 2", "nc says 5")]
+        for about in (YOLO, About(format="yolo", class_lists=lists)):
+            found = judge(dsq.build_dataset(about=about, problems=problems), "class-list-disagreement")
+            told = {(record["message"], record["severity"], record["origin"]["line"]) for record in found}
+            assert ("nc says 5", "error", 2) in told
+            assert len(found) == 1 + bool(about.class_lists)
+
     def told(self, *names: tuple[str, ...]) -> list[str]:
         lists = tuple(ClassList(file, some) for file, some in zip(("data.yaml", "b.txt", "c.txt"), names, strict=False))
         data = dsq.build_dataset(about=About(format="yolo", class_lists=lists))
@@ -581,7 +640,7 @@ def test_yolo_folder(tmp_path: Path) -> None:
         ("malformed-record", "error", "images/a.jpg"),
         ("class-list-disagreement", "error", "classes.txt"),
         ("orphan-annotation", "warning", "images/gone.jpg"),
-        ("predictions-as-labels", "warning", None),
+        ("predictions-as-labels", "error", "images/a.jpg"),
         ("exif-rotated", "info", None),
     }
 

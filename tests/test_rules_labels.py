@@ -60,7 +60,7 @@ def test_unlabelled_image_of_most_images_is_told_once() -> None:
 
 def test_unlabelled_image_of_bare_pictures_is_a_fact() -> None:
     report = dsq.audit(make_set(silent=3, format="images"), select=["unlabelled-image"])
-    assert report.messages() == ["3 images and no annotation at all: only the pictures can be checked"]
+    assert report.messages() == ["3 images, and no annotation was recognised: only the pictures can be checked"]
     assert report.findings["severity"].tolist() == ["info"]
 
 

@@ -42,6 +42,11 @@ def severities(data: Dataset, rule: str, **thresholds: Any) -> list[str]:
         ({"train": 5}, ["warning"]),
         ({"train": 5, "test": 5}, ["warning"]),
         ({None: 5}, ["info"]),
+        ({"default": 5}, ["info"]),
+        ({"trainval": 5}, ["info"]),
+        ({"All": 3, None: 5}, ["info"]),
+        ({"default": 5, "train": 5}, ["warning"]),
+        ({"trainval": 5, "test": 5}, []),
         ({"train": 5, "val": 1}, []),
         ({"val": 5}, []),
         ({"camera1": 5}, []),
@@ -55,6 +60,12 @@ def test_no_validation_split(splits: dict[str | None, int], expected: list[str])
 def test_no_validation_split_beside_a_test_split() -> None:
     assert audit(make_set({"train": 5, "test": 5}), "no-validation-split").messages() == [
         "train and test, but no val: the best model would be chosen on test"
+    ]
+
+
+def test_one_list_of_all_images_is_no_split() -> None:
+    assert audit(make_set({"default": 5}), "no-validation-split").messages() == [
+        "no splits yet: set about a fifth aside for validation"
     ]
 
 

@@ -198,9 +198,8 @@ def test_single_file(tmp_path: Path) -> None:
 
 
 def test_nothing_but_pictures_when_forced(tmp_path: Path) -> None:
-    data = read(build(tmp_path, {"JPEGImages/a.jpg": (64, 48)}), format="voc")
-    assert facts(data) == [("JPEGImages/a.jpg", True, "unlabelled")]
-    assert (data.images["width"].iloc[0], data.images["height"].iloc[0]) == (64, 48)
+    with pytest.raises(ReadError, match="nothing in it could be read as voc"):
+        read(build(tmp_path, {"JPEGImages/a.jpg": (64, 48)}), format="voc")
     with pytest.raises(ReadError, match="nothing in it could be read as voc"):
         read(build(tmp_path / "none", {"a.txt": "x"}), format="voc")
 
@@ -242,6 +241,31 @@ def test_lists_of_odd_kinds(tmp_path: Path) -> None:
     assert splits_of(data) == ["default", "default", "", ""]
     (notice,) = [notice for notice in data.about.notices if notice.kind == "list-skipped"]
     assert "1 of its entries" in notice.text and "nowhere" in notice.text
+
+
+@pytest.mark.parametrize(
+    ("lists", "splits"),
+    [
+        ({"default": "a\nb\nc\n", "cat_default": "a 1\nb -1\nc -1\n", "dog_default": "a 1\nb 1\nc 1\n"}, "default"),
+        ({"cat_default": "a 1\nb -1\nc -1\n", "dog_default": "a  1\nb  1\nc  1\n"}, ""),
+        ({"cat_of_ours": "a  1\nb -1\nc  0\n", "set": "a\nb\nc\n"}, "set"),
+        ({"Train": "a\nb\nc\n", "cat_Train": "a\nb\n"}, "train"),
+        ({"day_one": "a\nb\nc\n"}, "day_one"),
+        ({"set": "a 1\nb 1\nc 1\n"}, "set"),
+    ],
+    ids=["cvat", "classes alone", "by content", "by name", "underscore", "a sign says nothing"],
+)
+def test_lists_of_a_class_are_no_splits(tmp_path: Path, lists: dict[str, str], splits: str) -> None:
+    data = read(build(tmp_path, devkit(**lists)))
+    assert splits_of(data) == [splits] * 3 + [""]
+    assert data.problems.empty and "list-skipped" not in kinds(data)
+    assert set(lists) == {name[15:-4] for name in data.about.documents}
+
+
+def test_an_image_in_three_splits_is_told_once(tmp_path: Path) -> None:
+    data = read(build(tmp_path, devkit(train="a\nb\n", val="c\nb\n", test="b\n")))
+    what = "b is listed in ImageSets/Main/train.txt and ImageSets/Main/test.txt too; it was taken as train"
+    assert faults(data) == [("image-in-two-splits", "ImageSets/Main/val.txt", "line 2", what)]
 
 
 def test_several_years(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_label_lies_where_the_trainer_looks(tmp_path: Path, image: str, label: s
     assert corners(data) == [[40, 15, 20, 20]]
     assert data.boxes["origin_file"].tolist() == [label]
     assert data.boxes["origin_place"].tolist() == [1]
-    assert "label-by-stem" not in kinds(data)
+    assert not problems(data)
     assert roles(data) == {image: "image", label: "annotation"}
 
 
@@ -118,7 +118,40 @@ def test_label_found_by_stem_is_said(tmp_path: Path) -> None:
         {"Images/cam1/a.jpg": None, "Images/cam2/a.jpg": None, "Labels/cam1/a.txt": ROW, "Labels/cam2/a.txt": ""},
     )
     assert states(data) == {"Images/cam1/a.jpg": "labelled", "Images/cam2/a.jpg": "background"}
-    assert "2 label files" in told(data, "label-by-stem")
+    assert problems(data) == [
+        ("misplaced-label", f"Labels/cam{n}/a.txt", "", f"it lies in Labels/cam{n}: the trainer looks in Images/cam{n}")
+        for n in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "what"),
+    [
+        ("labels/a.TXT", "it is called a.TXT: the trainer looks for labels/a.txt, and case counts on Linux"),
+        ("Labels/a.txt", "it lies in Labels: the trainer looks in labels, and case counts on Linux"),
+        ("annotations/a.txt", "it lies in annotations: the trainer looks in labels"),
+        ("A.txt", "it lies in the root: the trainer looks in labels for a.txt"),
+    ],
+)
+def test_label_where_the_trainer_does_not_look(tmp_path: Path, label: str, what: str) -> None:
+    data = yolo(tmp_path, {"images/a.jpg": None, label: ROW})
+    assert len(data.boxes) == 1
+    assert problems(data) == [("misplaced-label", label, "", what)]
+
+
+def test_darknet_looks_in_labels_for_the_images_of_voc(tmp_path: Path) -> None:
+    files = {"VOC/JPEGImages/a.jpg": None, "VOC/labels/a.txt": ROW}
+    assert [row[0] for row in problems(yolo(tmp_path, files))] == ["misplaced-label"]
+    data = yolo(tmp_path, {"voc.data": "names = voc.names\nclasses = 1\n", "voc.names": "cat\n"})
+    assert not problems(data)
+
+
+def test_labels_of_images_from_elsewhere_are_not_misplaced(tmp_path: Path) -> None:
+    tree(tmp_path / "set", {"annotations/a.txt": ROW})
+    tree(tmp_path / "pictures", {"a.jpg": None})
+    data = read(tmp_path / "set", format="yolo", image_root=tmp_path / "pictures")
+    assert not problems(data)
+    assert told(data, "label-by-stem") == "1 label file was found for its image by name (a.jpg: annotations/a.txt)."
 
 
 def test_label_of_another_split_is_not_taken(tmp_path: Path) -> None:
@@ -244,6 +277,15 @@ def test_junk_is_left_alone(tmp_path: Path) -> None:
     assert roles(data)["__MACOSX/labels/._a.txt"] == "junk"
 
 
+def test_masks_are_no_images(tmp_path: Path) -> None:
+    files: dict[str, str | bytes | None] = {"images/a.jpg": None, "labels/a.txt": ROW, "masks/a.jpg": None}
+    data = yolo(tmp_path / "set", files)
+    assert states(data) == {"images/a.jpg": "labelled"}
+    assert roles(data)["masks/a.jpg"] == "other"
+    labelled = {"mask/images/a.jpg": None, "mask/labels/a.txt": ROW, "mask/images/b.jpg": None}
+    assert len(yolo(tmp_path / "faces", labelled).images) == 2
+
+
 def test_zip_with_a_folder_too_many(tmp_path: Path) -> None:
     tree(tmp_path / "in", {"images/a.jpg": None, "labels/a.txt": ROW, "data.yaml": "train: images\nnames: [x]\n"})
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
@@ -300,7 +342,12 @@ def test_places_as_written(tmp_path: Path, key: str, places: str) -> None:
 def test_places_found_by_looking(tmp_path: Path, places: str) -> None:
     data = yolo(four(tmp_path, data_yaml=places + "\nnames: [x]\n"))
     assert set(splits(data).values()) == {"train", "val"}
-    assert "images/one was taken" in told(data, "path-resolved")
+    text = told(data, "path-resolved")
+    if places.startswith("path:"):
+        path = places.splitlines()[0]
+        assert text == f"{path} leads out of the dataset, the yaml's own folder was taken."
+    else:
+        assert "images/one was taken" in text
     assert len(data.problems) == 0
 
 
@@ -329,6 +376,24 @@ def test_split_without_images_is_a_problem_that_lists_what_was_tried(tmp_path: P
     assert "tried ../valid/images, valid/images, any folder named val" in what
 
 
+def test_path_that_is_not_there(tmp_path: Path) -> None:
+    data = yolo(four(tmp_path, data_yaml="path: set\ntrain: images/one\nval: images/two\nnames: [x]\n"))
+    assert told(data, "path-resolved") == "path: set is not there, the yaml's own folder was taken."
+    data = yolo(four(tmp_path, data_yaml="path: set\ntrain: images/one\nval: ../images/two\nnames: [x]\n"))
+    assert "val: ../images/two" not in told(data, "path-resolved")
+
+
+def test_pictures_beside_the_splits_are_left_out(tmp_path: Path) -> None:
+    files = {"docs/logo.png": None, "images/spare/a.jpg": None, "extra/b.jpg": None, "extra/b.txt": ROW}
+    data = yolo(four(tree(tmp_path, files), data_yaml="train: images/one\nval: images/two\nnames: [x]"))
+    assert splits(data)["extra/b.jpg"] is None
+    assert splits(data)["images/spare/a.jpg"] is None
+    assert "docs/logo.png" not in splits(data)
+    assert roles(data)["docs/logo.png"] == "image"
+    data = yolo(four(tmp_path, data_yaml="names: [x]"))
+    assert "docs/logo.png" in splits(data)
+
+
 def test_images_outside_the_splits_stay(tmp_path: Path) -> None:
     data = yolo(four(tmp_path, data_yaml="train: images/one\nnames: [x]"))
     assert splits(data)["images/two/a.jpg"] is None
@@ -343,6 +408,24 @@ def test_image_in_two_splits(tmp_path: Path) -> None:
     assert "2 images" in what
     same = yolo(four(tmp_path, data_yaml="train: images/one\nval: images/one\nnames: [x]"))
     assert list(splits(same).values()) == ["train", "train", None, None]
+    assert told(same, "same-images-in-two-splits").startswith("train and val are the same 2 images")
+
+
+def test_a_set_that_is_not_split(tmp_path: Path) -> None:
+    data = yolo(four(tmp_path, data_yaml="train: images\nval: images\nnames: [x]"))
+    assert list(splits(data).values()) == [None] * 4
+    assert problems(data) == []
+
+
+def test_the_folder_tells_which_of_two_splits_it_is(tmp_path: Path) -> None:
+    data = yolo(tmp_path, {"data.yaml": "train: images/val\nval: images/val\nnames: [x]", "images/val/a.jpg": None})
+    assert splits(data) == {"images/val/a.jpg": "val"}
+
+
+def test_a_split_of_another_name(tmp_path: Path) -> None:
+    text = "train: images/fold1\nval: images/fold1\nfold1: images/fold1\nfold2: images/fold2\nnames: [x]"
+    data = yolo(tmp_path, {"data.yaml": text, "images/fold1/a.jpg": None, "images/fold2/b.jpg": None})
+    assert splits(data) == {"images/fold1/a.jpg": "fold1", "images/fold2/b.jpg": "fold2"}
 
 
 def test_folders_name_splits_without_a_config(tmp_path: Path) -> None:
@@ -428,7 +511,7 @@ def test_two_configs(tmp_path: Path) -> None:
     assert "classes of data.yaml are others" in text
     assert names(data) == {0: "y"}
     assert [each.file for each in data.about.class_lists] == ["cfg/set.yaml", "data.yaml"]
-    assert list(data.about.documents) == ["cfg/set.yaml"]
+    assert list(data.about.documents) == ["cfg/set.yaml", "data.yaml"]
     named = read(tmp_path / "data.yaml")
     assert names(named) == {0: "x"}
     assert "two-configs" not in kinds(named)
@@ -547,8 +630,11 @@ def test_label_studio(tmp_path: Path) -> None:
 
 
 def test_nc_against_names(tmp_path: Path) -> None:
-    assert "3 classes, names has 1 name" in told(box_texts(tmp_path, ROW, "nc: 3\nnames: [a]"), "nc-disagrees")
-    assert "nc-disagrees" not in kinds(box_texts(tmp_path, ROW, "nc: 3\nnames: {0: a, 2: b}"))
+    kind, place = "class-list-disagreement", ("data.yaml", "line 1")
+    for names, count in (("[a]", 1), ("{0: a, 2: b}", 2)):
+        what = f"nc says 3 classes, names has {count}: the trainer refuses to start"
+        assert problems(box_texts(tmp_path, ROW, f"nc: 3\nnames: {names}")) == [(kind, *place, what)]
+    assert not problems(box_texts(tmp_path, ROW, "nc: 2\nnames: [a, b]"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
@@ -608,9 +694,9 @@ def test_label_reached_by_a_link_that_leaves_the_dataset(tmp_path: Path) -> None
     (tmp_path / "secret.txt").write_text("my secret\n")
     (tmp_path / "set" / "a.txt").symlink_to(tmp_path / "secret.txt")
     data = read(tmp_path / "set", format="yolo")
-    assert [row[:2] for row in problems(data)] == [("path-outside-dataset", "a.txt")]
+    what = "something is wrong in it; it is linked from outside the dataset, so its text is not shown"
+    assert problems(data) == [("malformed-record", "a.txt", "line 1", what)]
     assert states(data)["a.jpg"] == "labelled"
-    assert "secret" not in str(problems(data)).replace("secret.txt", "")
 
 
 # rows
@@ -628,7 +714,7 @@ def test_rows_of_every_kind(tmp_path: Path) -> None:
     np.testing.assert_allclose(json.loads(masks[2]), [[10, 10, 30, 10, 30, 30]])
     assert json.loads(masks[3]) == [[0, 0, 100, 0, 100, 50, 0, 50]]
     assert "labels/a.txt line 5" in told(data, "ambiguous-rows")
-    assert "1 label files mix" in told(data, "mixed-rows")
+    assert "1 label file mixes" in told(data, "mixed-rows")
     assert len(data.problems) == 0
 
 
@@ -655,7 +741,32 @@ def test_pose(tmp_path: Path, shape: str, row: str, wanted: list[float]) -> None
 def test_commas_and_semicolons(tmp_path: Path, row: str) -> None:
     data = box_texts(tmp_path, f"0 0.5 0.5 0.2 0.4\n{row}\n")
     assert corners(data) == [[40, 15, 20, 20]] * 2
-    assert "labels/a.txt" in told(data, "odd-separators")
+    what = "commas or semicolons stand in its numbers: the trainer cannot read it"
+    assert problems(data) == [("unreadable-label-file", "labels/a.txt", "", what)]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (ROW.encode("utf-8-sig"), "it begins with a byte order mark"),
+        (b"\xef\xbb\xbf", "it begins with a byte order mark"),
+        (ROW.encode("utf-16"), "it is written in UTF-16, not in UTF-8"),
+        (ROW.encode("utf-16-be"), "it is written in UTF-16, not in UTF-8"),
+        (ROW.encode() + b"\x80 0.5 0.5 0.2 0.4\n", "it is not written in UTF-8"),
+        (ROW.encode() + "Ärger 0.5 0.5 0.2 0.4\n".encode(), ""),
+        (ROW.replace("\n", "\r").encode(), ""),
+        ("# Größe\n".encode("cp1252"), ""),
+    ],
+)
+def test_texts_that_the_trainer_cannot_read(tmp_path: Path, data: bytes, what: str) -> None:
+    tree(tmp_path, {"images/a.jpg": None, "labels/a.txt": data})
+    told = [row[3] for row in problems(read(tmp_path, format="yolo")) if row[0] == "unreadable-label-file"]
+    assert told == ([f"{what}: the trainer cannot read it"] if what else [])
+
+
+def test_a_misplaced_label_is_not_called_unreadable_too(tmp_path: Path) -> None:
+    data = yolo(tmp_path, {"images/a.jpg": None, "txt/a.txt": ROW.encode("utf-8-sig")})
+    assert [row[0] for row in problems(data)] == ["misplaced-label"]
 
 
 def test_line_ends(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from dsq.model import Dataset, Table
 
 Array = NDArray[Any]
-#: one thing that a place is told by: ("box", id), ("image", file), ("class", name), ("name", text), ("file", name)
+#: one thing that a place is told by: ("box", id), ("image", file), ("class", name), ("subject", text), ("name", a part
+#: of the subject), ("file", annotation file), ("place", file, line or id), ("folder", of an image or file)
 Token: TypeAlias = tuple[Any, ...]
 #: where a fault lies: a finding that has all of its tokens has found it
 Fault: TypeAlias = frozenset[Token]
@@ -112,7 +113,7 @@ class Field:
         allowed = max(int(of_images * len(self.dataset.images)), 1)
         faults = self._spread(order, wanted, allowed, one)
         rest = order[~np.isin(order, faults)]
-        return faults, self._spread(rest, int(round(decoys * len(faults))), allowed, one)
+        return faults, self._spread(rest, round(decoys * len(faults)), allowed, one)
 
     def _spread(self, order: Array, wanted: int, allowed: int, one: bool) -> Array:
         images: set[int] = set()
@@ -142,9 +143,9 @@ def change(dataset: Dataset, rows: Array, **columns: Any) -> Dataset:
     """Other values in columns of `boxes` at the positions `rows`."""
     boxes = dataset.boxes.copy()
     for name, values in columns.items():
-        column = boxes[name].to_numpy(copy=True)
-        column[rows] = values
-        boxes[name] = pd.array(column, dtype=boxes[name].dtype) if boxes[name].dtype != object else column
+        column = boxes[name].copy()
+        column.iloc[rows] = values
+        boxes[name] = column
     return dataset.replace(boxes=boxes)
 
 
@@ -222,8 +223,9 @@ def add_classes(dataset: Dataset, names: Sequence[str], declared: bool = True) -
 def spoken(dataset: Dataset) -> Dataset:
     """The images that are there and of which something is said, and the classes that a list declares."""
     images = dataset.images
-    there = images["member"].notna() | ~images["member"].notna().any()
-    dataset = keep_images(dataset, (there & (images["label_state"] != "unlabelled")).to_numpy(bool))
+    there = images["member"].notna().to_numpy()
+    said = (images["label_state"] != "unlabelled").to_numpy()
+    dataset = keep_images(dataset, said & there if there.any() else said)
     declared = dataset.categories[dataset.categories["declared"]].reset_index(drop=True)
     keep = dataset.boxes["category_id"].isin(declared["category_id"]).to_numpy()
     return keep_boxes(dataset, keep).replace(categories=declared)

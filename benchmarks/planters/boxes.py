@@ -194,7 +194,7 @@ def _stretch(field: Field, faults: Array, wanted: Array, decoys: Array, usual: A
 
 
 def odd_for_its_class(field: Field) -> Planted | None:
-    aspect, low, high, many = _shapes(field)
+    _, low, high, many = _shapes(field)
     faults, decoys = field.take(field.plain & (many >= 25), share=0.05)
     if len(faults) == 0:
         return None
@@ -207,7 +207,7 @@ def odd_for_its_class(field: Field) -> Planted | None:
 
 
 def stretched(field: Field) -> Planted | None:
-    aspect, low, high, many = _shapes(field)
+    aspect, _, _, many = _shapes(field)
     faults, decoys = field.take(field.plain & (many >= 25), share=0.05)
     if len(faults) == 0:
         return None
@@ -286,11 +286,14 @@ def wrong_areas(field: Field) -> Planted | None:
 
 
 def id_zero(field: Field) -> Planted | None:
+    """One annotation with the id 0; in a training split it is told once, for the set."""
     if field.format != "coco":
         return None
     dataset = change(field.dataset, np.flatnonzero((field.dataset.boxes["source_id"] == 0).to_numpy()), source_id=1)
     row = field.rng.integers(len(dataset.boxes), size=1)
-    return Planted(change(dataset, row, source_id=0), field.box_faults(row), dataset, 1)
+    training = dataset.images["split"].to_numpy()[field.image_row[row[0]]] == "train"
+    faults: list[Fault] = [frozenset([("subject", "train")])] if training else field.box_faults(row)
+    return Planted(change(dataset, row, source_id=0), faults, dataset, 1)
 
 
 def undeclared(field: Field) -> Planted | None:

@@ -20,7 +20,6 @@ from benchmarks.planters.base import (
     draw_splits,
     images_table,
     keep_boxes,
-    keep_images,
     replicate,
     some_images,
     spoken,
@@ -33,8 +32,9 @@ UNLIKE = "gazebo heron walrus forklift tricycle chimney lantern mailbox scarecro
 def used(dataset: Dataset, least: int = 1) -> list[tuple[int, str, int]]:
     """(id, name, boxes) of the classes with at least `least` boxes, the most frequent first."""
     counts = dataset.boxes["category_id"].value_counts()
-    names = dict(zip(dataset.categories["category_id"], dataset.categories["name"], strict=True))
-    return [(int(number), names[number], int(count)) for number, count in counts.items() if count >= least]
+    names = dict(zip(dataset.categories["category_id"].tolist(), dataset.categories["name"].tolist(), strict=True))
+    pairs = zip(counts.index.tolist(), counts.tolist(), strict=True)
+    return [(number, names[number], count) for number, count in pairs if count >= least]
 
 
 def split_class(field: Field, dataset: Dataset, number: int, name: str) -> Dataset:
@@ -53,23 +53,18 @@ def respell(name: str, rng: np.random.Generator) -> str:
 
 
 def misspell(name: str, rng: np.random.Generator) -> str:
-    """The plural or the singular, or a name of six letters or more with a slip of the pen inside."""
-    if len(name) < 6 or rng.random() < 0.5:
-        if name.endswith("s"):
-            return name[:-1]
-        return name + ("es" if name.endswith(("s", "x", "ch", "sh")) else "s")
+    """The plural or singular, or a slip inside the longest word where that has seven letters or more."""
     longest = max(name.split(), key=len)
-    if len(longest) < 6:
-        return name + "s"
-    at = int(rng.integers(1, len(longest) - 2))
-    kind = rng.integers(3)
-    if kind == 0:
-        slip = longest[:at] + longest[at + 1 :]
-    elif kind == 1:
-        slip = longest[:at] + longest[at] + longest[at:]
-    else:
-        slip = longest[:at] + longest[at + 1] + longest[at] + longest[at + 2 :]
-    return name.replace(longest, slip) if slip != longest else name + "s"
+    if len(longest) >= 7 and rng.random() < 0.5:
+        at = int(rng.integers(1, len(longest) - 2))
+        parts = longest[:at], longest[at], longest[at + 1], longest[at + 2 :]
+        left_out, twice = parts[0] + "".join(parts[2:]), parts[0] + parts[1] * 2 + "".join(parts[2:])
+        slip = [left_out, twice, parts[0] + parts[2] + parts[1] + parts[3]][int(rng.integers(3))]
+        if slip != longest:
+            return name.replace(longest, slip)
+    if name.endswith("s") and not name.endswith(("ss", "us", "is")) and len(name) > 4:
+        return name[:-1]
+    return name + ("es" if name.endswith(("s", "x", "ch", "sh")) else "s")
 
 
 def variants(spell: Callable[[str, np.random.Generator], str]) -> Callable[[Field], Planted | None]:
@@ -104,7 +99,7 @@ def unused(field: Field) -> Planted:
     sound = spoken(field.dataset)
     names = [str(word) for word in field.rng.permutation(UNLIKE)[:4]]
     faulty, ids = add_classes(sound, names)
-    rows = field.rng.integers(len(faulty.boxes), size=2)
+    rows = field.rng.permutation(len(faulty.boxes))[:2]
     faulty = change(faulty, rows, category_id=np.array(ids[2:]))
     faults: list[Fault] = [frozenset([("class", name)]) for name in names[:2]]
     return Planted(faulty, faults, sound, 2)
@@ -261,7 +256,7 @@ def crowds(field: Field) -> Planted | None:
 
 
 def predictions(field: Field) -> Planted:
-    """Confidences for all boxes or a part; as a look-alike none, or 1.0 for each."""
+    """Confidences for all boxes or a part; as a look-alike none, or 1.0 for each (in YOLO no trainer reads that)."""
     dataset = some_images(field)
     count = len(dataset.boxes)
     if field.faulty:
@@ -269,7 +264,7 @@ def predictions(field: Field) -> Planted:
         scores[field.rng.random(count) < field.rng.choice([0, 0.5])] = np.nan
         scores[:2] = 0.31, 0.83
     else:
-        scores = np.full(count, field.rng.choice([1.0, np.nan]))
+        scores = np.full(count, np.nan if field.format == "yolo" else field.rng.choice([1.0, np.nan]))
     faulty = dataset.replace(boxes=dataset.boxes.assign(score=scores))
     return Planted(faulty, [WHOLE] if field.faulty else [], None, int(not field.faulty))
 

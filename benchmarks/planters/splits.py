@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.planters.base import (
     WHOLE,
@@ -18,6 +18,7 @@ from benchmarks.planters.base import (
     draw_splits,
     images_table,
     keep_boxes,
+    keep_images,
     replicate,
     set_split,
     some_images,
@@ -97,9 +98,10 @@ def _copies(field: Field, files: list[str]) -> tuple[list[str], list[str]]:
     """Names of pictures and of an augmented copy of each."""
     endings = ["_hflip", "_rot90", "_augmented_1", "_flip", "_blur", "-noise", "_aug_2", "_bright"]
     parts = [_named(file) for file in files]
-    plain = [f"{folder}{stem.replace('_jpg', '')}{suffix}" for folder, stem, suffix in parts]
+    starts = [folder + re.sub(r"_(jpe?g|png)$", "", stem) for folder, stem, _ in parts]
     ends = field.rng.choice(endings, len(files))
-    copied = [f"{folder}{stem.replace('_jpg', '')}{end}{suffix}" for (folder, stem, suffix), end in zip(parts, ends)]
+    plain = [start + suffix for start, (_, _, suffix) in zip(starts, parts, strict=True)]
+    copied = [start + end + suffix for start, end, (_, _, suffix) in zip(starts, ends, parts, strict=True)]
     return plain, copied
 
 
@@ -113,10 +115,10 @@ def _one_file(field: Field, files: list[str]) -> tuple[list[str], list[str]]:
     return files, files
 
 
-def _counters(field: Field, count: int) -> tuple[list[str], list[str]]:
-    """Names that two cameras both give: no proof of anything."""
+def _counters(count: int, two: bool) -> tuple[list[str], list[str]]:
+    """Names that prove nothing: what two cameras call a picture, or two shots of one place."""
     numbers = [f"{n:04d}" for n in range(1, count + 1)]
-    return [f"c/{n}.jpg" for n in numbers], [f"d/{n}.jpg" for n in numbers]
+    return [f"c/{n}.jpg" for n in numbers], [f"d/{n}.jpg" if two else f"c/{n}_2.jpg" for n in numbers]
 
 
 Naming = Callable[[Field, list[str]], tuple[list[str], list[str]]]
@@ -132,17 +134,16 @@ def _doubled(field: Field, naming: Naming, first: str, second: str) -> Planted |
     order = rng.permutation(np.flatnonzero(splits == first))
     many = max(int(0.15 * len(order)), 1)
     faults, decoys = order[:many], order[many : 2 * many]
-    others = np.setdiff1d(np.flatnonzero(splits == second), order)[: len(decoys)]
+    others = np.setdiff1d(np.flatnonzero(splits == second), order[: 2 * many])[: len(decoys)]
     decoys = decoys[: len(others)]
     files = dataset.images["file"].to_numpy(copy=True)
     files[faults], again = naming(field, files[faults].tolist())
-    if first != second:
-        files[decoys], files[others] = _counters(field, len(decoys))
+    files[decoys], files[others] = _counters(len(decoys), first != second)
     sound = images_table(set_split(dataset, splits), file=files)
     faulty = add_images(sound, faults, again, split=second)
     pairs = zip(files[faults].tolist(), again, strict=True)
     found: list[Fault] = [frozenset([("image", a), ("image", b)]) for a, b in pairs]
-    return Planted(faulty, found, sound, len(decoys) if first != second else 0)
+    return Planted(faulty, found, sound, len(decoys))
 
 
 def doubled(naming: Naming, first: str = "train", second: str = "val") -> Callable[[Field], Planted | None]:
@@ -156,13 +157,13 @@ def backgrounds(field: Field) -> Planted | None:
     if len(dataset) < 25:
         return None
     share = field.rng.uniform(0.12, 0.7) if field.faulty else field.rng.uniform(0, 0.09)
-    empty = field.rng.permutation(len(dataset))[: int(np.ceil(share * len(dataset)) if field.faulty else share * len(dataset))]
+    empty = field.rng.permutation(len(dataset))[
+        : int(np.ceil(share * len(dataset)) if field.faulty else share * len(dataset))
+    ]
     return told(field, emptied(dataset, empty))
 
 
 def keep_labelled(dataset: Dataset) -> Dataset:
-    from benchmarks.planters.base import keep_images
-
     return keep_images(dataset, (dataset.images["label_state"] == "labelled").to_numpy(bool))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -11,11 +12,19 @@ from typing import Any, cast
 import click
 
 from dsq.errors import EXIT_BUG, EXIT_INTERRUPTED, DsqError
+from dsq.printing import printable
 
 #: verb -> one line of help; the command is `command` in dsq.cli.<verb>
 VERBS = {
     "audit": "Say what is wrong with a dataset.",
     "info": "Say what was recognised, why, and the dataset's health in numbers.",
+    "convert": "Write a dataset in another format.",
+    "merge": "Put datasets together: classes by name, identical images once.",
+    "split": "Deal images out to train, val and test, or to folds.",
+    "subset": "Write a part: by class, split or number of images.",
+    "remap": "Rename, merge, drop or reorder classes.",
+    "resize": "Resize images, turn them upright; boxes follow.",
+    "diff": "Say what is another in a second dataset.",
     "rules": "List the rules.",
     "explain": "Print a rule's page.",
     "init": "Write a commented dsq.toml.",
@@ -54,27 +63,47 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; every failure becomes one paragraph and an exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         code = group.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):  # nowhere left to say it
+            error.show()
         code = error.exit_code
     except click.Abort:
-        click.echo("dsq: interrupted; nothing was left half-written.", err=True)
+        _say("interrupted; nothing was left half-written.")
         code = EXIT_INTERRUPTED
     except DsqError as error:
-        click.echo(f"dsq: {error}", err=True)
+        _say(printable(str(error)))
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         code = error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = 0
     except MemoryError:
-        click.echo("dsq: not enough memory. Close other programs, or audit a part of the dataset.", err=True)
+        _say("not enough memory. Close other programs, or take a part of the dataset.")
         code = EXIT_BUG
     except Exception:
         code = _bug()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str) -> None:
+    """One paragraph on stderr; where that is closed or full too, the exit code has to do."""
+    with contextlib.suppress(OSError):
+        click.echo(f"dsq: {text}", err=True)
+
+
+def _drop_output() -> None:
+    """What stdout still holds goes nowhere, so that leaving cannot fail on it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _bug() -> int:
@@ -91,5 +120,5 @@ def _bug() -> int:
         log.write(f"dsq {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
         log.write(f"arguments: {sys.argv[1:]!r}\n\n{traceback.format_exc()}")
     last = traceback.format_exc().strip().rpartition("\n")[2]
-    click.echo(f"dsq: a bug of ours: {last}\nPlease report it and paste {log.name}", err=True)
+    _say(f"a bug of ours: {printable(last)}\nPlease report it and paste {log.name}")
     return EXIT_BUG

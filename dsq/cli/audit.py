@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from dsq.cli.options import Progress, emit, read_source, reading_options
-from dsq.errors import EXIT_CLEAN, EXIT_FINDINGS
+from dsq.errors import EXIT_CLEAN, EXIT_FINDINGS, ConfigError
 
+LONGEST_VALUE = 200  # of a text after --set
 SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "text"}
 
 
@@ -65,7 +66,7 @@ def command(
     ignore = (*settings.ignore, *ignore)
     choose(select, ignore)  # a wrong name is told before a long read
     settle(thresholds)
-    form = output_format or SUFFIXES.get(_suffix(output), "text")
+    form = output_format or _form(output)
     progress = Progress(quiet)
     dataset = read_source(src, progress, **reading)
     report = audit(
@@ -93,21 +94,30 @@ def command(
     return EXIT_FINDINGS if report.failed(fail_on or settings.fail_on) else EXIT_CLEAN
 
 
-def _suffix(output: str | None) -> str:
+def _form(output: str | None) -> str:
+    """The report's format by the suffix of its file."""
     from pathlib import Path
 
-    return Path(output).suffix.lower() if output else ""
+    suffix = Path(output).suffix.lower() if output and output != "-" else ".txt"
+    if suffix not in SUFFIXES:
+        hint = f"It ends in {', '.join(SUFFIXES)}; or say --output-format."
+        raise ConfigError("a report of which format?", where=output, hint=hint)
+    return SUFFIXES[suffix]
 
 
 def _threshold(text: str) -> tuple[str, str, Any]:
     """rule.name=value -> its three parts, the value as TOML reads it."""
-    import tomllib
+    from dsq.config import parse_toml
 
+    if "\n" in text:
+        raise click.BadParameter("--set takes one value at a time.")
     left, equals, right = text.partition("=")
     name, dot, key = left.strip().rpartition(".")
     if not (equals and dot and name and key):
         raise click.BadParameter(f"{text!r} is not RULE.NAME=VALUE, such as tiny-box.min_side=8.")
     try:
-        return name, key, tomllib.loads(f"value = {right.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+        return name, key, parse_toml(f"value = {right.strip()}".encode(), text)["value"]
+    except ConfigError:
+        if len(right) > LONGEST_VALUE:
+            raise
         return name, key, right.strip()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dsq.errors import WriteError
+from dsq.printing import printable
+
 if TYPE_CHECKING:
+    from dsq.losses import Losses
     from dsq.model import Dataset
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,12 +42,59 @@ _READING = (
     ),
 )
 
+_WRITING = (
+    click.option("-o", "--output", metavar="DST", required=True, help="Folder to write, or a zip: NAME.zip."),
+    click.option(
+        "--to", type=click.Choice(["voc", "coco", "yolo"]), help="Format to write.  [default: that of the source]"
+    ),
+    click.option(
+        "--images",
+        type=click.Choice(["copy", "hardlink", "symlink", "none"]),
+        default="copy",
+        show_default=True,
+        help="What becomes of the image files.",
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace DST if it exists."),
+    click.option("--strict", is_flag=True, help="Write nothing if anything would be lost."),
+    click.option(
+        "--difficult",
+        type=click.Choice(["keep", "drop"]),
+        default="keep",
+        show_default=True,
+        help="Boxes that are marked difficult.",
+    ),
+    click.option(
+        "--task",
+        type=click.Choice(["detect", "segment"]),
+        default="detect",
+        show_default=True,
+        help="YOLO rows: boxes, or polygons where there are any.",
+    ),
+    click.option("--style", type=click.Choice(["alwaysai"]), help="Annotations/ and JPEGImages/ at the root."),
+    click.option("--dry-run", is_flag=True, help="Write nothing; say what would be lost."),
+    click.option("--json", "as_json", is_flag=True, help="Say what happened as JSON."),
+)
+
 
 def reading_options(func: F) -> F:
     """SRC and the options of every verb that reads a dataset."""
     for option in reversed(_READING):
         func = option(func)
     return click.argument("src", metavar="SRC")(func)
+
+
+def many_reading_options(func: F) -> F:
+    """SRC... and the options of every verb that reads several datasets."""
+    for option in reversed(_READING):
+        func = option(func)
+    return click.argument("srcs", metavar="SRC...", nargs=-1, required=True)(func)
+
+
+def writing_options(func: F) -> F:
+    """Options of every verb that writes a dataset; see `write_dataset`."""
+    for option in reversed(_WRITING):
+        func = option(func)
+    return func
 
 
 class Progress:
@@ -58,7 +109,7 @@ class Progress:
         if self.on and (now - self.last > 0.1 or done >= total):
             self.last = now
             end = "\r" if done < total else "\r\033[K"
-            sys.stderr.write(f"\r\033[K{what}: {done:,} of {total:,}{end}")
+            sys.stderr.write(f"\r\033[K{printable(what)}: {done:,} of {total:,}{end}")
             sys.stderr.flush()
 
 
@@ -70,12 +121,77 @@ def read_source(src: str, progress: Progress, **options: Any) -> Dataset:
     return read(src, progress=progress, **options)
 
 
+def take_reading(options: dict[str, Any]) -> dict[str, Any]:
+    """The reading options, taken out of all `options` of a command."""
+    return {name: options.pop(name) for name in ("format_", "image_root", "voc_offset", "no_label_file")}
+
+
+def write_dataset(
+    dataset: Dataset,
+    *,
+    progress: Progress,
+    output: str,
+    as_json: bool = False,
+    said: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
+    beside: Any = None,
+    **options: Any,
+) -> Losses:
+    """Write the dataset that the writing options describe, then say what happened and what was lost.
+
+    said: lines to print before that; facts: the same for --json. beside: see `dsq.convert.export`.
+    """
+    from dsq.convert import export
+    from dsq.losses import KINDS
+
+    if not len(dataset):
+        raise WriteError("no image is left to write.", where=output, hint="Choose less strictly.")
+    losses = export(dataset, output, beside=beside, progress=progress, **options)
+    counts = losses.as_dict()
+    to = options["to"] or dataset.about.format
+    if as_json:
+        import json
+
+        written = {
+            "output": output,
+            "format": to,
+            "dry_run": options["dry_run"],
+            "images": len(dataset.images),
+            "boxes": len(dataset.boxes),
+            "losses": counts,
+        }
+        emit(json.dumps({**(facts or {}), **written}, indent=1, ensure_ascii=False), None, False)
+        return losses
+    verb = "Would write" if options["dry_run"] else "Wrote"
+    size = f"{len(dataset.images):,} images, {len(dataset.boxes):,} boxes"
+    lines = [*said, f"{verb} {output}: {to}, {size}"]
+    if counts:
+        lines.append("Lost:")
+        width = max(map(len, counts))
+        lines += [f"  {kind:<{width}}  {count:>9,}  {KINDS[kind]}" for kind, count in counts.items()]
+    else:
+        lines.append("Nothing is lost.")
+    emit("\n".join(map(printable, lines)), None, False)
+    return losses
+
+
+def list_some(lines: Sequence[str], most: int = 5) -> list[str]:
+    """The first lines, indented, and how many more there are."""
+    more = [f"  and {len(lines) - most:,} more"] if len(lines) > most else []
+    return [*(f"  {line}" for line in lines[:most]), *more]
+
+
 def emit(text: str, output: str | None, overwrite: bool) -> None:
     """Write to the file, complete or not at all; without one to stdout."""
     data = text if text.endswith("\n") else text + "\n"
     if output is None or output == "-":
-        sys.stdout.buffer.write(data.encode("utf-8", "backslashreplace"))
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(data.encode("utf-8", "backslashreplace"))
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise WriteError(f"cannot be written: {error.strerror}.", where="standard output") from None
         return
     from dsq.source import write_file
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol, cast
 
 from dsq.errors import ConfigError, ReadError
+from dsq.formats.foreign import find_foreign, refuse_foreign
 from dsq.formats.layout import Request, WriteOptions, open_request
+from dsq.formats.narrow import narrow
+from dsq.formats.outside import hush, hush_error
+from dsq.formats.telling import shorten_error, shorten_texts, tell_unread
 from dsq.losses import Losses
-from dsq.model import Dataset
+from dsq.model import Dataset, Notice
 from dsq.target import Target
 
 #: in the order in which ties are settled
 FORMATS = ("coco", "voc", "yolo", "images")
+#: up to here a match says little: another tool's files, bare pictures
+UNSURE = 0.4
 
 
 class Match(NamedTuple):
@@ -65,6 +71,8 @@ def read(
     Boxes come out half-open, 0-based, in pixels. Bad records become rows of `problems`.
     Raises ReadError where nothing could be read (it lists what was tried), ConfigError for a bad option.
     """
+    if not isinstance(src, str | os.PathLike) or not os.fspath(src):
+        raise ReadError(f"{src!r} is no path;", hint="give the folder, zip or annotation file of a dataset.")
     if str(voc_offset) not in ("auto", "0", "1"):
         raise ConfigError(f"voc_offset is {voc_offset!r};", hint="it takes auto, 0 or 1.")
     if no_label_file not in ("unlabelled", "background"):
@@ -80,7 +88,13 @@ def read(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _read(request, format)
+        narrow(request)
+        return shorten_texts(hush(_read(request, format), request))
+    except ReadError as error:
+        hushed = shorten_error(hush_error(error, request))
+        if hushed is error:
+            raise
+        raise hushed from None
     finally:
         request.close()
         if collecting:
@@ -91,7 +105,7 @@ def _read(request: Request, format: str | None) -> Dataset:
     """Read as the given format, or as the one that is surest of the source."""
     if format is not None:
         dataset = load_format(format).read(request)
-        if not len(dataset.images) and not len(dataset.problems):
+        if not len(dataset.problems) and ((format != "images" and not _says_something(dataset)) or not len(dataset)):
             raise ReadError(
                 f"nothing in it could be read as {format}.",
                 where=request.src,
@@ -103,11 +117,25 @@ def _read(request: Request, format: str | None) -> Dataset:
         match = load_format(name).sniff(request)
         if match is not None:
             matches.append((-match.sure, order, name, match))
-    for _, _, name, match in sorted(matches):
-        dataset = load_format(name).read(request)
+    matches.sort()
+    for place, (_, _, name, match) in enumerate(matches):
+        if name == "images":
+            _refuse_foreign(request)
+        try:
+            dataset = load_format(name).read(request)
+        except ReadError as error:
+            _refuse_foreign(request, error)
+            raise
+        if name != "images" and not _says_something(dataset):
+            _refuse_foreign(request)
         if len(dataset.images) or len(dataset.problems):
-            return _seen_as(dataset, request, match.why)
-    tried = "; ".join(f"{name}: {match.why}" for _, _, name, match in sorted(matches))
+            others = {other: found for _, _, other, found in matches[place + 1 :] if found.sure > UNSURE}
+            return _tell_others(_seen_as(dataset, request, match.why), others)
+    _refuse_foreign(request)
+    tried = "; ".join(f"{name}: {match.why}" for _, _, name, match in matches)
+    if request.unread:
+        name, what = min(request.unread.items())
+        raise ReadError(what, where=f"{request.src}/{name}", hint="Nothing else in it was recognised as a dataset.")
     raise ReadError(
         "no dataset was recognised in it.",
         where=request.src,
@@ -117,8 +145,39 @@ def _read(request: Request, format: str | None) -> Dataset:
     )
 
 
+def _tell_others(dataset: Dataset, others: Mapping[str, Match]) -> Dataset:
+    """The dataset with a notice on the formats that the source holds beside the one that was read."""
+    if not others:
+        return dataset
+    held = " and ".join(f"{match.why.partition(' (')[0]} ({name})" for name, match in others.items())
+    notice = Notice("other-formats", f"it also holds {held}, which were not read; --format picks")
+    about = dataset.about
+    return dataset.replace(about=replace(about, notices=(notice, *about.notices)))
+
+
+def _says_something(dataset: Dataset) -> bool:
+    """Whether any annotation or class list was read."""
+    return bool(len(dataset.boxes) or len(dataset.about.class_lists) or dataset.images["origin_file"].notna().any())
+
+
+def _refuse_foreign(request: Request, error: ReadError | None = None) -> None:
+    """ReadError where the source holds another tool's annotations, which then are what `error` is about."""
+    foreign = find_foreign(request)
+    if foreign is not None and (error is None or str(error.where).endswith((request.src, *foreign.files))):
+        raise refuse_foreign(request, foreign) from error
+
+
 def _seen_as(dataset: Dataset, request: Request, why: str) -> Dataset:
     """The dataset with the root as the user named it and why it was taken for this format."""
+    stated = dataset.images[dataset.images["origin_file"].notna()]
+    if request.image_sources and len(stated) and not stated["member"].notna().any():
+        raise ReadError(
+            f"holds none of the {len(stated):,} images that the annotations name.",
+            where=request.image_sources[0].root,
+            hint=f"The first is {stated['file'].iloc[0]}. Check --image-root.",
+        )
+    dataset = tell_unread(dataset, request)
     about = dataset.about
     reasons = about.why if why in about.why else (why, *about.why)
-    return dataset.replace(about=replace(about, root=request.src, why=reasons))
+    notices = (*request.notices, *about.notices)
+    return dataset.replace(about=replace(about, root=request.src, why=reasons, notices=notices))

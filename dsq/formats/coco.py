@@ -22,8 +22,11 @@ from dsq.formats.coco_files import (
 )
 from dsq.formats.coco_tables import build_tables, unite_classes
 from dsq.formats.coco_values import place_of
+from dsq.formats.coco_write import write
 from dsq.formats.layout import Request
 from dsq.model import PROBLEMS, About, ClassList, Dataset, Notice, make_table
+
+__all__ = ["read", "sniff", "write"]
 
 
 def sniff(request: Request) -> Match | None:
@@ -34,7 +37,8 @@ def sniff(request: Request) -> Match | None:
             return None
         return Match(1.0 if names else 0.3, f"{request.focus} was named")
     if names:
-        more = f" and {len(names) - 1:,} more JSON files" if len(names) > 1 else ""
+        others = len(names) - 1
+        more = f" and {others:,} more JSON file{'s' if others > 1 else ''}" if others else ""
         return Match(0.95, f"COCO's lists in {names[0]}{more}")
     if predictions and not request.images.places:
         return Match(0.05, f"only results (predictions) in {predictions[0]}")
@@ -47,9 +51,9 @@ def read(request: Request) -> Dataset:
     if request.focus is not None and not request.image_sources:
         for document in findings.documents:
             look_beside(request, document)
-    if not any(len(document.images["id"]) for document in findings.documents):
-        raise _nothing(request, findings)
     found = [match_images(request, document) for document in findings.documents]
+    if not any(match.member or match.home for match in found):
+        raise _nothing(request, findings)
     chosen = choose(findings.documents, found, findings)
     documents = [findings.documents[place] for place in chosen]
     matched = [found[place] for place in chosen]
@@ -84,11 +88,11 @@ def read(request: Request) -> Dataset:
 
 
 def _rest(document: Document) -> bytes:
-    """The document without its two long lists, as raw JSON."""
+    """The document as raw JSON, in which a number stands for each of its two long lists: how many records it had."""
+    counts = {"images": len(document.images["id"]), "annotations": len(document.boxes["id"])}
     parts = [
-        msgspec.json.encode(key) + b":" + raw
+        msgspec.json.encode(key) + b":" + (b"%d" % counts[key] if key in counts and raw == b"[]" else raw)
         for key, raw in document.outline.items()
-        if key not in ("images", "annotations")
     ]
     return b"{" + b",".join(parts) + b"}"
 
@@ -137,9 +141,11 @@ def _defaults(documents: Sequence[Document]) -> list[Notice]:
 
 
 def _outside(document: Document, match: Matched) -> list[Problem]:
-    names, ids = document.images["name"], document.images["id"]
+    """Names that lead out of the dataset, and what was taken instead."""
+    names, ids, index = (document.images[key] for key in ("name", "id", "index"))
     return [
-        ("path-outside-dataset", document.name, place_of("image", int(ids[row]), int(document.images["index"][row])),
-         f"{names[row]} leads out of the dataset; it was not looked for")
+        ("path-outside-dataset", document.name, place_of("image", int(ids[row]), int(index[row])),
+         f"{names[row]} leads out of the dataset; "
+         + (f"taken was {match.file[row]}" if match.member[row] is not None else "no image in it ends like that"))
         for row in match.outside
     ]  # fmt: skip

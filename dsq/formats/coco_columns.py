@@ -12,11 +12,13 @@ from msgspec import Raw
 
 from dsq.formats.coco_records import Records, Shape
 from dsq.formats.coco_values import (
+    FLAGS,
     LIMIT,
     NOTHING,
     add_absent,
     as_number,
     blobs,
+    flags_of,
     kind_of,
     none_as_nan,
     pack,
@@ -87,7 +89,7 @@ class Images(Records):
             "name": name,
             "width": sides[0],
             "height": sides[1],
-            "extras": pack(extras, [key for key in ("width", "height") if key not in record]),
+            "extras": pack(extras, [key for key in ("file_name", "width", "height") if key not in record]),
             "index": index,
         }
 
@@ -118,8 +120,8 @@ class Images(Records):
 
 class Annotations(Records):
     """Annotation records: id (see STAND_IN), image_id, category_id, x, y, width, height, area, crowd, segmentation,
-    keypoints, score, extras, index. `boxed`: how many have a bbox or a mask. `lost`: image ids of what was left
-    out.
+    keypoints, score, difficult, truncated, occluded (-1: not said), extras, index. `boxed`: how many have a bbox or
+    a mask. `lost`: image ids of what was left out.
     """
 
     def __init__(self, aliases: dict[str | int, int], class_aliases: dict[str | int, int]) -> None:
@@ -173,6 +175,7 @@ class Annotations(Records):
         if "score" in others:
             scores = [getattr(row, f"other{others.index('score')}") for row in rows]
             taken["score"] = np.array([math.nan if s is NOTHING else s for s in scores], np.float64)
+        taken |= self._flags(rows)
         extras = self.shape.pack(rows, skip=("keypoints", "score"))
         missing = int(unsaid.sum())
         if missing:
@@ -187,6 +190,17 @@ class Annotations(Records):
         taken |= {"segmentation": masks, "extras": extras, "index": range(self.count, self.count + count)}
         self.append(count, taken)
         return True
+
+    def _flags(self, rows: list[Any]) -> dict[str, Any]:
+        """Columns of flags; attributes that say nothing else are taken out of the rows."""
+        if "attributes" not in self.shape.others:
+            return dict.fromkeys(FLAGS)
+        name = f"other{self.shape.others.index('attributes')}"
+        found = [flags_of(bytes(getattr(row, name))) for row in rows]
+        for row, flags in zip(rows, found, strict=True):
+            if flags.alone:
+                setattr(row, name, NOTHING)
+        return {flag: [_as_code(flags.values[at]) for flags in found] for at, flag in enumerate(FLAGS)}
 
     def add_record(self, raw: Raw, index: int) -> dict[str, Any] | None:
         opened = self.open(raw, index, "annotations")
@@ -214,6 +228,9 @@ class Annotations(Records):
         if box is None:
             self.lost.append(image)
             return None
+        flags = flags_of(bytes(record.get("attributes", NOTHING)))
+        if flags.alone:
+            del record["attributes"]
         return {
             "id": stand_in(self.aliases, index) if number is None else number,
             "image_id": image,
@@ -224,6 +241,7 @@ class Annotations(Records):
             "segmentation": self._blob(record, "segmentation", extras),
             "keypoints": self._blob(record, "keypoints", extras),
             "score": none_as_nan(self.number(record, "score", extras, place)),
+            **{flag: _as_code(value) for flag, value in zip(FLAGS, flags.values, strict=True)},
             "extras": pack(extras | rest_of(record, _ANNOTATION_KEYS), [] if "iscrowd" in record else ["iscrowd"]),
             "index": index,
         }
@@ -271,6 +289,10 @@ class Annotations(Records):
             extras[key] = raw
             return None
         return raw
+
+
+def _as_code(flag: bool | None) -> int:
+    return -1 if flag is None else int(flag)
 
 
 _ANNOTATION_KEYS = (

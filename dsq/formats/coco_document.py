@@ -20,6 +20,7 @@ from dsq.formats.coco_json import read_json
 from dsq.formats.coco_records import Problem
 from dsq.formats.coco_values import as_int, kind_of, pack, place_of, rest_of, show, stand_in, value_of
 from dsq.formats.layout import Request, split_of, split_of_path, stem
+from dsq.formats.naming import UNASSIGNED
 from dsq.masks import mask_extents
 
 Array: TypeAlias = NDArray[Any]
@@ -37,8 +38,8 @@ _IMAGES = {
 _BOXES = {
     "id": np.int64, "image_id": np.int64, "category_id": np.int64, "x": np.float64, "y": np.float64,
     "width": np.float64, "height": np.float64, "area": np.float64,
-    "crowd": np.bool_, "segmentation": object, "keypoints": object, "score": np.float64, "extras": object,
-    "index": np.int64,
+    "crowd": np.bool_, "segmentation": object, "keypoints": object, "score": np.float64, "difficult": np.int8,
+    "truncated": np.int8, "occluded": np.int8, "extras": object, "index": np.int64,
 }  # fmt: skip
 
 
@@ -125,7 +126,7 @@ def read_document(request: Request, name: str) -> Document:
         split=split_of_name(request, name),
         images=images,
         boxes=boxes,
-        categories=_read_categories(outline, lists.classes, problems),
+        categories=read_categories(outline, lists.classes, problems),
         outline=outline,
         problems=problems,
         lost=annotations.lost,
@@ -155,6 +156,8 @@ def split_of_name(request: Request, name: str) -> str | None:
     for word in re.split(r"[_\-. ]+", base):
         split = split or split_of(word)
     named = task_of(name)
+    if named and named[1] == UNASSIGNED:
+        return None
     if split is None and named and named[0] in ("boxes", "keypoints") and named[1] != "default":
         split = subset_of(name)
     if split is None:
@@ -198,7 +201,7 @@ def _boxes_from_masks(boxes: dict[str, Array], annotations: Annotations) -> dict
     return {key: np.delete(values, bad, axis=0) for key, values in boxes.items()} if bad else boxes
 
 
-def _read_categories(
+def read_categories(
     outline: dict[str, bytes], aliases: dict[str | int, int], problems: list[Problem]
 ) -> list[Category]:
     """The category records, with a problem for each that is odd."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsq.errors import ReadError
 from dsq.formats.coco_columns import OtherTaskError
 from dsq.formats.coco_document import Document, read_document, subset_of, task_of
-from dsq.formats.layout import Request, escapes, resolve, split_of
+from dsq.formats.layout import ImageIndex, Request, escapes, is_file, resolve, shared_end, split_of, split_of_path
 from dsq.model import Notice
 
 HEAD = 1 << 16  # bytes of a JSON file that are looked at
@@ -45,8 +46,9 @@ class Findings:
 def kind_of_file(request: Request, name: str) -> str:
     """What the first bytes of a JSON file look like: "document", "predictions" or "" for anything else."""
     try:
-        head = request.source.head(name, HEAD)
-    except ReadError:
+        head = request.source.head(name, HEAD, follow=True)
+    except ReadError as error:
+        request.unread[name] = error.what
         return "document" if _HINT.search(name) else ""
     text = head.replace(b"\0", b"").decode("utf-8", "replace").lstrip("\ufeff\ufffe\ufffd \t\r\n")
     if not text:
@@ -104,16 +106,16 @@ def look_beside(request: Request, document: Document) -> None:
     folders += [here.parent / name / word for name in _IMAGE_FOLDERS[1:] for word in inner]
     folders += [here.parent / word for word in inner if word]
     names = document.images["name"].tolist()
-    sample = [_relative(name) for name in names[:: max(1, len(names) // 10)][:12]]
+    sample = [_relative(name) or re.split(r"[\\/]", name)[-1] for name in names[:: max(1, len(names) // 10)][:12]]
     left = [name for name in sample if name]
     for folder in dict.fromkeys(folders):
         if not left:
             return
-        missing = [name for name in left if not _is_file(folder / name)]
+        missing = [name for name in left if not is_file(folder / name)]
         if len(missing) < len(left):
             request.add_image_folder(folder)
             left = missing
-    if any(_is_file(here.parent / name) for name in left if "/" in name):
+    if any(is_file(here.parent / name) for name in left if "/" in name):
         request.add_image_folder(here.parent)
 
 
@@ -123,26 +125,23 @@ def _relative(name: str) -> str:
     return resolve(name) if not name.startswith("/") and ":" not in name and "\0" not in name else ""
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name longer than the system takes
-        return False
-
-
 @dataclass
 class Matched:
     """The images of a document, a row each: `member` (listed name or None) and `file`; outside: rows whose name
-    leads out of the dataset.
+    leads out of the dataset, whether or not an image of the dataset was taken for it. home: the folder from which
+    the names are meant, "" where that is the root or not known.
     """
 
     member: list[str | None]
     file: list[str]
     outside: list[int]
+    home: str
 
 
 def match_images(request: Request, document: Document) -> Matched:
-    """Find each image record's file. A name that leads out of the dataset is not looked for."""
+    """Find each image record's file. What a name that leads out of the dataset states is never opened: the image
+    in the dataset whose path ends most like it is taken.
+    """
     names: list[str] = document.images["name"].tolist()
     stated = names
     joined = "\n".join(names)
@@ -177,15 +176,47 @@ def match_images(request: Request, document: Document) -> Matched:
             found = _inside(folder, names[row], places) or request.images.find(names[row], folders)
             if found is not None and found not in taken:
                 member[row] = found
+        for row, found in _ends_alike(request.images, document, {row: names[row] for row in outside}).items():
+            if found not in taken:
+                member[row] = found
         if any(member):
             home = folders[0]
+        elif not names:
+            home = next((name for name in folders if _is_home(document, name)), "")
     file = [
         found if found is not None else (f"{home}/{name}" if home else name)
         for found, name in zip(member, names, strict=True)
     ]
     for row in outside:
-        file[row] = resolve(re.sub(r"^[A-Za-z]:", "", stated[row])) or "unnamed"
-    return Matched(member, file, outside)
+        if member[row] is None:
+            file[row] = resolve(re.sub(r"^[A-Za-z]:", "", stated[row])) or "unnamed"
+    return Matched(member, file, outside, home if any(member) or not names else "")
+
+
+def _is_home(document: Document, folder: str) -> bool:
+    """Whether a folder may be that of the images of a document that records none."""
+    last = folder.rpartition("/")[2]
+    named = last == subset_of(document.name) or (document.split is not None and split_of(last) == document.split)
+    return named or (document.split is None and bool(folder))
+
+
+def _ends_alike(images: ImageIndex, document: Document, names: Mapping[int, str]) -> dict[int, str]:
+    """The image whose path ends most like each of the names, where one alone does and it lies in no other split.
+
+    An image that several different names end like is that of the one which shares most folders with it.
+    """
+    claims: dict[str, dict[str, list[int]]] = {}
+    for row, name in names.items():
+        found = images.find(name)
+        split = document.split or split_of_path("/".join(name.split("/")[-3:]))  # not that of a folder far above
+        if found is not None and (split is None or split_of_path(found) in (None, split)):
+            claims.setdefault(found, {}).setdefault(name, []).append(row)
+    chosen: dict[int, str] = {}
+    for found, rivals in claims.items():
+        shared = Counter({name: shared_end(name, found) for name in rivals}).most_common(2)
+        if len(shared) == 1 or shared[0][1] > shared[1][1]:
+            chosen |= dict.fromkeys(rivals[shared[0][0]], found)
+    return chosen
 
 
 def _clean(name: str) -> str:

@@ -64,11 +64,11 @@ def read_json(
     `[]`). Raises ReadError, with the byte and line, where the text cannot be read as JSON.
     """
     sink = start()
-    with source.open(name) as stream:
+    with source.open(name, follow=True) as stream:
         outline = _stream(cast(Any, stream), sink, name, source.size(name), progress)
     if outline is not None:
         return sink, outline
-    data = unmark(source.read(name)).rstrip(_SPACE + b"\0")
+    data = unmark(source.read(name, follow=True)).rstrip(_SPACE + b"\0")
     where = f"{source.root}/{name}"
     fault: BaseException | None = None
     for repair in (_keep, _recode, _quote, _reparse):
@@ -128,12 +128,12 @@ def _stream(stream: Any, sink: Sink, name: str, total: int, progress: Progress |
     window = _Window(stream)
     outline = bytearray()
     fed: list[str] = []
-    window.advance(0)
-    if window.buffer.startswith(codecs.BOM_UTF8):
-        window.start = len(codecs.BOM_UTF8)
-    if b"\0" in window.buffer[: min(4, window.end)]:
-        return None
     try:
+        window.advance(0)
+        if window.buffer.startswith(codecs.BOM_UTF8):
+            window.start = len(codecs.BOM_UTF8)
+        if b"\0" in window.buffer[: min(4, window.end)]:
+            return None
         while len(outline) < OUTLINE_LIMIT:
             found = _LIST.search(window.buffer, window.start, window.end)
             if found:

@@ -138,7 +138,7 @@ class Records:
     def joined(self, name: str, dtype: Any) -> Array:
         """One column over all batches, which are let go."""
         parts = self.parts.pop(name, [])
-        nothing = np.nan if dtype is np.float64 else None
+        nothing = {np.float64: np.nan, np.int8: -1}.get(dtype)
         if all(part is None for part in parts):
             return np.full(sum(self.sizes), nothing, dtype)
         arrays = []

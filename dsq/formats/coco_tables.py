@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsq.formats.coco_document import Document
+from dsq.formats.coco_document import Category, Document
 from dsq.formats.coco_files import Matched, Problem
-from dsq.formats.coco_values import STAND_IN, place_of
+from dsq.formats.coco_values import ABSENT, FLAGS, STAND_IN, place_of
 from dsq.formats.layout import Request, split_of_path
 from dsq.model import BOXES, CATEGORIES, IMAGES, Table, make_table
 
@@ -36,6 +36,7 @@ class Classes:
     declared: list[bool] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
     lookup: list[tuple[Array, Array]] = field(default_factory=list)
+    by_name: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, number: int, name: str, above: str | None, extras: bytes | None, declared: bool) -> int:
         """A new row; its position."""
@@ -45,6 +46,21 @@ class Classes:
         ):  # fmt: skip
             column.append(value)  # type: ignore[arg-type]
         return len(self.names) - 1
+
+    def unite(self, categories: Sequence[Category]) -> dict[int, int]:
+        """The rows of one document's categories, by id: those of the same name, and new ones for the others."""
+        rows: dict[int, int] = {}
+        mine: set[int] = set()
+        for category in categories:
+            same = [row for row in self.by_name.get(category.name, []) if row not in mine]
+            exact = [row for row in same if self.source_ids[row] == category.id]
+            row = (exact or same or [-1])[0]
+            if row < 0:
+                row = self.add(category.id, category.name, category.supercategory, category.extras, True)
+                self.by_name.setdefault(category.name, []).append(row)
+            mine.add(row)
+            rows.setdefault(category.id, row)
+        return rows
 
     def table(self) -> Table:
         """The categories table."""
@@ -69,25 +85,14 @@ def unite_classes(documents: Sequence[Document]) -> Classes:
     category of its own, named by the id.
     """
     classes = Classes()
-    by_name: dict[str, list[int]] = {}
     unknown: dict[str, int] = {}
     for document in documents:
-        rows: dict[int, int] = {}
-        mine: set[int] = set()
-        for category in document.categories:
-            same = [row for row in by_name.get(category.name, []) if row not in mine]
-            exact = [row for row in same if classes.source_ids[row] == category.id]
-            row = (exact or same or [-1])[0]
-            if row < 0:
-                row = classes.add(category.id, category.name, category.supercategory, category.extras, True)
-                by_name.setdefault(category.name, []).append(row)
-            mine.add(row)
-            rows.setdefault(category.id, row)
+        rows = classes.unite(document.categories)
         for number in pd.unique(document.boxes["category_id"]).tolist():
             if number in rows:
                 continue
             name = document.class_texts.get(number, str(number))
-            declared = by_name.get(name, []) if number in document.class_texts else []
+            declared = classes.by_name.get(name, []) if number in document.class_texts else []
             if not declared and name not in unknown:
                 unknown[name] = classes.add(number, name, None, None, False)
             rows[number] = declared[0] if declared else unknown[name]
@@ -112,8 +117,7 @@ def build_tables(
     problems: list[Problem],
 ) -> tuple[Table, Table]:
     """The tables of images and of boxes; what cannot be put in them is added to `problems`."""
-    recorded = [name for match in matched for name in match.member]
-    others = unrecorded(request, recorded)
+    others = unrecorded(request, matched)
     ids = unique_ids([document.images["id"] for document in documents], len(others))
     states: list[Array] = []
     parts: dict[str, list[Array]] = {name: [] for name in ("row", "category", *_BOX_COLUMNS, "document")}
@@ -146,6 +150,7 @@ def build_tables(
         category_id=np.array(classes.ids, np.int64)[joined["category"]],
         x=joined["x"], y=joined["y"], width=joined["width"], height=joined["height"],
         crowd=joined["crowd"], area=joined["area"], score=joined["score"],
+        **{flag: pd.arrays.BooleanArray(joined[flag] == 1, joined[flag] < 0) for flag in FLAGS},
         segmentation=joined["segmentation"], keypoints=joined["keypoints"], extras=joined["extras"],
         origin_file=pd.Categorical.from_codes(joined["document"], categories=pd.Index(names, dtype=object)),
         origin_place=places, source_id=integers(stated),
@@ -154,7 +159,7 @@ def build_tables(
 
 
 _BOX_COLUMNS = (
-    "id", "x", "y", "width", "height", "area", "crowd", "segmentation", "keypoints", "score", "extras", "index"
+    "id", "x", "y", "width", "height", "area", "crowd", "segmentation", "keypoints", "score", *FLAGS, "extras", "index"
 )  # fmt: skip
 
 
@@ -242,13 +247,18 @@ def _label_states(document: Document, rows: Array) -> Array:
     return states
 
 
-def unrecorded(request: Request, recorded: Sequence[str | None]) -> list[str]:
-    """Image files that no record names, in the folders where recorded images lie, sorted."""
-    known = {name for name in recorded if name is not None}
-    if not known:
-        return []
+def unrecorded(request: Request, matched: Sequence[Matched]) -> list[str]:
+    """Image files that no record names, in the folders where recorded images lie or from which documents name them,
+    sorted.
+    """
+    known = {name for match in matched for name in match.member if name is not None}
     folders = {name.rpartition("/")[0] for name in known}
-    return sorted(name for name in request.images.places if name not in known and name.rpartition("/")[0] in folders)
+    homes = tuple({f"{match.home}/" for match in matched if match.home})
+    return sorted(
+        name
+        for name in request.images.places
+        if name not in known and (name.rpartition("/")[0] in folders or name.startswith(homes))
+    )
 
 
 def _images_table(
@@ -268,8 +278,15 @@ def _images_table(
     for name, split in zip(member, splits, strict=True):
         if name is not None and others:
             by_folder.setdefault(name.rpartition("/")[0], set()).add(split)
+    for document, match in zip(documents, matched, strict=True):
+        if match.home:
+            split = document.split or split_of_path(f"{match.home}/")
+            by_folder.setdefault(match.home, set()).add(split)
     for name in others:
-        around = by_folder[name.rpartition("/")[0]]
+        folder = name.rpartition("/")[0]
+        while folder and folder not in by_folder:
+            folder = folder.rpartition("/")[0]
+        around = by_folder.get(folder, set())
         splits.append(next(iter(around)) if len(around) == 1 else split_of_path(name))
     member += others
     found = [places[name] if name is not None else None for name in member]
@@ -307,9 +324,12 @@ def _images_table(
 
 
 def _splits(documents: Sequence[Document], matched: Sequence[Matched], problems: list[Problem]) -> list[str | None]:
-    """The split of each record: of its file's name or folder, else of its image's folder."""
+    """The split of each record: of its file's name or folder, else of its image's folder.
+
+    An image that documents put in several splits is a problem, told once.
+    """
     splits: list[str | None] = []
-    seen: dict[str, tuple[str | None, str]] = {}
+    seen: dict[str, dict[str | None, str]] = {}
     for document, match in zip(documents, matched, strict=True):
         if document.split is not None or not any("/" in name for name in match.file):
             own: list[str | None] = [document.split] * len(match.file)
@@ -318,16 +338,14 @@ def _splits(documents: Sequence[Document], matched: Sequence[Matched], problems:
             known = {folder: split_of_path(f"{folder}/") for folder in set(folders)}
             own = [known[folder] for folder in folders]
         if len(documents) > 1:
-            numbers = document.images["id"].tolist()
-            for row, (name, split) in enumerate(zip(match.member, own, strict=True)):
-                if name is None:
-                    continue
-                before, by = seen.setdefault(name, (split, document.name))
-                if before != split:
-                    place = place_of("image", numbers[row], int(document.images["index"][row]))
-                    what = f"{name} is in {before or 'no split'} by {by} and in {split or 'no split'} by this file"
-                    problems.append(("image-in-two-splits", document.name, place, what))
+            for name, split in zip(match.member, own, strict=True):
+                if name is not None:
+                    seen.setdefault(name, {}).setdefault(split, document.name)
         splits += own
+    for name, places in seen.items():
+        if len(places) > 1:
+            what = " and ".join(f"in {split or 'no split'} by {by}" for split, by in places.items())
+            problems.append(("image-in-two-splits", name, "", f"one file, {what}: the score is inflated"))
     return splits
 
 
@@ -346,9 +364,17 @@ def _with_names(document: Document, match: Matched) -> list[bytes | None]:
     for blob, stated, file in zip(
         document.images["extras"].tolist(), document.images["name"].tolist(), match.file, strict=True
     ):
-        if stated != file and (blob is None or b'"file_name":' not in blob):
+        if stated != file and (blob is None or not _tells_name(blob)):
             name = b'{"file_name":' + msgspec.json.encode(stated)
             packed.append(name + (b"}" if blob is None else b"," + blob[1:]))
         else:
             packed.append(blob)
     return packed
+
+
+def _tells_name(blob: bytes) -> bool:
+    """Whether extras hold a file_name of their own, or say that the record has none."""
+    if b'"file_name"' not in blob:
+        return False
+    record = msgspec.json.decode(blob, type=dict[str, msgspec.Raw])
+    return "file_name" in record or b'"file_name"' in bytes(record.get(ABSENT, b""))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -23,6 +24,10 @@ LIMIT = 1e9
 STAND_IN = -(1 << 60)
 #: what a key holds that a record does not have
 NOTHING = Raw(b"")
+
+#: flags that tools keep in an annotation's `attributes`
+FLAGS = ("difficult", "truncated", "occluded")
+_TRUTH = {b"true": True, b"false": False, b"1": True, b"0": False}
 
 _WITHOUT_CROWD = b'{"%s":["iscrowd"]}' % ABSENT.encode()
 
@@ -54,6 +59,28 @@ def add_absent(blob: bytes | None, key: str) -> bytes:
 
 def rest_of(record: Mapping[str, Raw], known: Sequence[str]) -> dict[str, bytes]:
     return {key: bytes(raw) for key, raw in record.items() if key not in known}
+
+
+class Flags(NamedTuple):
+    """What `attributes` say: a value for each of FLAGS, these as JSON (None: no flag), and whether that is all."""
+
+    values: tuple[bool | None, ...]
+    told: bytes | None
+    alone: bool
+
+
+@lru_cache(maxsize=4096)
+def flags_of(raw: bytes) -> Flags:
+    """The flags in the raw `attributes` of an annotation; none in nothing."""
+    try:
+        record = msgspec.json.decode(raw or b"{}", type=dict[str, Raw])
+    except msgspec.ValidationError:
+        return Flags((None,) * len(FLAGS), None, False)
+    said = {flag: _TRUTH[text] for flag in FLAGS if (text := bytes(record.get(flag, NOTHING))) in _TRUTH}
+    told = msgspec.json.encode(said) if said else None
+    plain = [bytes(value) in (b"true", b"false") for value in record.values()]
+    alone = bool(said) and len(said) == len(record) and all(plain)
+    return Flags(tuple(map(said.get, FLAGS)), told, alone)
 
 
 def value_of(raw: Raw) -> Any:

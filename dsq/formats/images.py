@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from dsq.formats import Match
 from dsq.formats.layout import Request, split_of_path
 from dsq.headers import Header
-from dsq.model import BOXES, CATEGORIES, HEADERS, IMAGES, PROBLEMS, About, Dataset, make_table
+from dsq.model import BOXES, CATEGORIES, HEADERS, IMAGES, PROBLEMS, About, Dataset, Notice, make_table
+
+
+_TEXTS = (".json", ".xml", ".csv", ".txt")
+_PROSE = re.compile(r"read[ _-]?me|licen[sc]e|copying|notice|notes?\b|requirements|changelog|citation", re.IGNORECASE)
 
 
 def sniff(request: Request) -> Match | None:
@@ -30,6 +37,7 @@ def read(request: Request) -> Dataset:
     unknown = ((head["error"] != "") | (head["width"] <= 0) | (head["height"] <= 0)).to_numpy()
     places = [request.images.places[name] for name in files]
     columns = list(zip(*request.refusals(), strict=True)) or [()] * 4
+    texts = [name for name in request.with_suffix(*_TEXTS) if not _PROSE.match(name.rpartition("/")[2])]
     return Dataset(
         images=make_table(
             IMAGES,
@@ -48,6 +56,15 @@ def read(request: Request) -> Dataset:
         categories=make_table(CATEGORIES, 0),
         problems=make_table(PROBLEMS, len(columns[0]), **dict(zip(PROBLEMS, columns, strict=True))),
         files=request.inventory({}),
-        about=About(format="images", root=request.source.root, listed=request.listed),
+        about=About(format="images", root=request.source.root, listed=request.listed, notices=_tell(texts)),
         headers=head,
     )
+
+
+def _tell(texts: Sequence[str]) -> tuple[Notice, ...]:
+    """What lies beside the pictures and may be annotations all the same."""
+    if not texts:
+        return ()
+    more = f" and {len(texts) - 1:,} more text files were" if len(texts) > 2 else f" and {texts[-1]} were"
+    text = f"{texts[0]}{more if len(texts) > 1 else ' was'} not recognised as annotations."
+    return (Notice("skipped-file", text),)

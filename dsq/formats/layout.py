@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from dsq.errors import ReadError
 from dsq.headers import Header, read_headers
-from dsq.model import FILES, Table, make_table
-from dsq.source import IMAGE_SUFFIXES, Source, is_image, is_junk, open_file, open_source
+from dsq.model import FILES, Notice, Table, make_table
+from dsq.source import IMAGE_SUFFIXES, Entry, Source, is_image, is_junk, open_file, open_source
 
 Progress = Callable[[str, int, int], None]
 
@@ -26,6 +26,7 @@ SPLITS = {
     "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "eval": "val",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
+_MASKS = re.compile(r"segmentation(?:class|object)\w*|(?:instance_?)?masks?", re.IGNORECASE)
 
 
 def split_of(name: str) -> str | None:
@@ -42,6 +43,9 @@ def split_of_path(name: str) -> str | None:
             return split
     return None
 
+
+#: files that may be named alone; those beyond the first three so that they can be refused by name
+_NAMED = frozenset(".json .xml .txt .csv .tsv .jsonl .ndjson .manifest .vott .tfrecord .record .parquet".split())
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -96,19 +100,26 @@ class ImageIndex:
         path, the percent-decoded name, then the stem with another extension (`.JPG`, `.jpeg`).
         """
         name = name.replace("\\", "/").removeprefix("./")
+        spelled = list(dict.fromkeys((name, unquote(name).replace("\\", "/").removeprefix("./"))))
+        for each in spelled:
+            found = self._by_path(each, folders)
+            if found is not None:
+                return found
+        for each in spelled[::-1]:
+            base = each.rpartition("/")[2]
+            key = (stem(base) if is_image(base) else base).lower()
+            found = self._by_end(each, self.by_stem.get(key, []), folders)
+            if found is not None:
+                return found
+        return None
+
+    def _by_path(self, name: str, folders: Iterable[str]) -> str | None:
+        """The image of this path below one of `folders`, else the one whose path ends most like it."""
         for folder in folders:
             path = f"{folder}/{name}" if folder else name
             if path in self.places:
                 return path
-        found = self._by_end(name, self.by_base.get(name.rpartition("/")[2], []), folders)
-        if found is None and "%" in name:
-            decoded = unquote(name)
-            found = None if decoded == name else self.find(decoded, folders)
-        if found is None:
-            base = name.rpartition("/")[2]
-            key = (stem(base) if is_image(base) else base).lower()
-            found = self._by_end(name, self.by_stem.get(key, []), folders)
-        return found
+        return self._by_end(name, self.by_base.get(name.rpartition("/")[2], []), folders)
 
     def _by_end(self, name: str, candidates: list[str], folders: Iterable[str]) -> str | None:
         """The candidate that shares most trailing folders with `name`, or lies in one of `folders`."""
@@ -132,6 +143,17 @@ def _common(a: Sequence[str], b: Sequence[str]) -> int:
             break
         count += 1
     return count
+
+
+def shared_end(a: str, b: str) -> int:
+    """How many components two paths end with alike: "x/train/1.jpg" and "set/train/1.jpg" 2."""
+    return _common(a.replace("\\", "/").split("/")[::-1], b.split("/")[::-1])
+
+
+def in_masks(name: str) -> bool:
+    """Whether a file lies in a folder whose name says that it holds masks, but for those below JPEGImages."""
+    parts = name.split("/")[:-1]
+    return "JPEGImages" not in parts and any(_MASKS.fullmatch(part) for part in parts)
 
 
 def stem(name: str) -> str:
@@ -198,6 +220,9 @@ class Request:
     no_label_file: str = "unlabelled"
     progress: Progress | None = None
     extra_sources: list[Source] = field(default_factory=list)
+    left_out: list[tuple[str, Entry]] = field(default_factory=list)  # (root, file) that is no part of the dataset
+    notices: list[Notice] = field(default_factory=list)  # what is to be told whatever the format
+    unread: dict[str, str] = field(default_factory=dict)  # file -> why not even its first bytes could be read
 
     def close(self) -> None:
         """Close what was opened for reading."""
@@ -271,12 +296,14 @@ class Request:
         sources = (self.source, *self.image_sources, *self.extra_sources)
         files = [entry.name for source in sources for entry in source.entries]
         images = self.images.places
+        told = [roles.get(name) or ("image" if name in images else _role(name)) for name in files]
+        out = [entry for _, entry in self.left_out]
         return make_table(
-            FILES, len(files),
-            file=files,
-            root=[root for source in sources for root in [source.root] * len(source.entries)],
-            size=[entry.size for source in sources for entry in source.entries],
-            role=[roles.get(name) or ("image" if name in images else _role(name)) for name in files],
+            FILES, len(files) + len(out),
+            file=files + [entry.name for entry in out],
+            root=[source.root for source in sources for _ in source.entries] + [root for root, _ in self.left_out],
+            size=[entry.size for source in sources for entry in source.entries] + [entry.size for entry in out],
+            role=told + ["junk" if is_junk(entry.name) else "other" for entry in out],
         )  # fmt: skip
 
     def refusals(self) -> list[tuple[str, str, str, str]]:
@@ -286,6 +313,14 @@ class Request:
             for source in (self.source, *self.image_sources)
             for name, why in source.refused
         ]
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; not so for a path that the system does not take or does not let be looked at."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _role(name: str) -> str:
@@ -305,13 +340,14 @@ def open_request(
     A folder that holds nothing but one zip (and loose texts) is entered into.
     """
     path = Path(src)
+    named = is_file(path)
     focus: str | None = None
     beside: Source | None = None
-    if path.is_file() and path.suffix.lower() in (".json", ".xml", ".txt"):
+    if named and path.suffix.lower() in _NAMED:
         source, focus = open_file(path), path.name
-    elif path.is_file() and path.suffix.lower() in (".yaml", ".yml", ".data"):
+    elif named and path.suffix.lower() in (".yaml", ".yml", ".data"):
         source, focus = open_source(path.parent), path.name
-    elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+    elif named and path.suffix.lower() in IMAGE_SUFFIXES:
         raise ReadError(
             "is a single image.", where=str(path), hint="Give the folder, zip or annotation file of a dataset."
         )
@@ -324,6 +360,10 @@ def open_request(
             names = [entry.name for entry in source.entries if not is_junk(entry.name)]
             if not {PurePosixPath(name).suffix.lower() for name in names} & (IMAGE_SUFFIXES | {".xml", ".json"}):
                 beside, source = source, open_source(path / zips[0])
+    elif source.kind == "zip":
+        names = [entry.name for entry in source.entries if not is_junk(entry.name)]
+        if names and all(name.lower().endswith(".zip") for name in names):
+            raise ReadError("holds only other zips.", where=str(path), hint=f"Unpack it and give {names[0]}.")
     return Request(
         src=os.fspath(src),
         source=source,

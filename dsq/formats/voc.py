@@ -24,7 +24,7 @@ import pandas as pd
 
 from dsq.errors import ReadError
 from dsq.formats import Match
-from dsq.formats.layout import Request, decode_text, escapes, stem
+from dsq.formats.layout import Request, decode_text, escapes, is_file, stem
 from dsq.formats.voc_files import Files, find_offsets, infer_offset, read_files
 from dsq.formats.voc_layout import (
     Pairing,
@@ -34,11 +34,15 @@ from dsq.formats.voc_layout import (
     assign_splits,
     find_lists,
     folder_of,
+    in_image_sets,
+    is_labelmap,
     parse_labelmap,
     parse_list,
     split_of_folder,
+    told_absent,
 )
 from dsq.formats.voc_tree import to_utf8
+from dsq.formats.voc_write import write
 from dsq.formats.voc_xml import FLAGS, STAMP, Look
 from dsq.model import (
     BOXES,
@@ -54,7 +58,7 @@ from dsq.model import (
 )
 from dsq.source import IMAGE_SUFFIXES, is_image
 
-__all__ = ["STAMP", "infer_offset", "read", "sniff"]
+__all__ = ["STAMP", "infer_offset", "read", "sniff", "write"]
 
 SAMPLE = 8  # XML files that a sniff looks into
 _KIND = re.compile(rb"<(annotation|annotations|dataset)[\s>]")
@@ -70,8 +74,9 @@ def sniff(request: Request) -> Match | None:
     kinds = []
     for row in np.unique(np.linspace(0, len(xmls) - 1, SAMPLE).astype(int)):
         try:
-            head = to_utf8(request.source.head(xmls[row], 4096))
-        except ReadError:
+            head = to_utf8(request.source.head(xmls[row], 4096, follow=True))
+        except ReadError as error:
+            request.unread[xmls[row]] = error.what
             continue
         found = _KIND.search(head)
         kinds.append(found[1].decode() if found else "")
@@ -117,7 +122,11 @@ def read(request: Request) -> Dataset:
         split or split_of_folder(folder_of(name)) or split_of_folder(folder_of(member))
         for split, name, member in zip(listed, names, members, strict=True)
     ]
-    class_lists = [ClassList(name, tuple(parse_labelmap(decode_text(data)))) for name, data in documents.items()]
+    class_lists = [
+        ClassList(name, tuple(parse_labelmap(decode_text(data))))
+        for name, data in documents.items()
+        if is_labelmap(name)
+    ]
     categories, codes = _categories(files, class_lists)
     corners = np.frombuffer(files.coords, np.float64).reshape(-1, 4) if files.coords else np.zeros((0, 4))
     parent = np.repeat(np.arange(len(files.names)), np.array(files.kept, np.int64))
@@ -157,7 +166,7 @@ def _look_beside(request: Request, files: Files) -> None:
         bases += [stem(name) + suffix for low in sorted(IMAGE_SUFFIXES) for suffix in (low, low.upper())]
         places = (folder, folder.parent / "JPEGImages", folder.parent / "images")
         paths = (place / base for base in bases if is_image(base) for place in places)
-        found = next((path for path in paths if path.is_file()), None)
+        found = next((path for path in paths if is_file(path)), None)
         if found is not None:
             request.add_image(found)
 
@@ -200,7 +209,8 @@ def _images(
     extras: list[bytes | None] = [None] * len(names)
     for i, row in zip(np.flatnonzero(spoken).tolist(), at.tolist(), strict=True):
         stated, extra = files.stated[row], files.extras[row]
-        if stated and names[i].rpartition("/")[2] != stated:
+        base = names[i].rpartition("/")[2]
+        if stated and stated not in (base, base.strip()):
             extra = f"<filename>{escape(stated)}</filename>".encode() + extra
         extras[i] = extra or None
     places = request.images.places
@@ -221,9 +231,8 @@ def _images(
     if not sizeless:
         return table, []
     known = int((width[sizeless] > 0).sum())
-    text = f"{_count(len(sizeless))} without a usable size; " + (
-        f"{known:,} were taken from the image files" if known else "no image file is there to tell"
-    )
+    where = f"{known:,} {'was' if known == 1 else 'were'} taken from the image files"
+    text = f"{_count(len(sizeless))} without a usable size; {where if known else 'no image file is there to tell'}"
     return table, [Notice("size-missing", text, files.names[owners[sizeless[0]]])]
 
 
@@ -241,13 +250,16 @@ def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any)
     """The boxes table, in the order of images and, within each, of objects."""
     order = np.argsort(image_ids, kind="stable")
     corners = corners[order]
+    parent = np.repeat(np.arange(len(files.names)), np.array(files.kept, np.int64))[order]
     looks = np.array(files.looks, np.int64)[order]
+    unsaid = np.array(files.unsaid, np.int8)[parent]
     every = files.reader.looks or [Look("", None, None, None, None, None)]
     flags = {}
-    for flag in FLAGS:
+    for place, flag in enumerate(FLAGS):
         said = [getattr(look, flag) for look in every]
-        data, mask = np.array([bool(value) for value in said]), np.array([value is None for value in said])
-        flags[flag] = pd.arrays.BooleanArray(data[looks], mask[looks])
+        data = np.array([bool(value) for value in said])[looks]
+        mask = np.array([value is None for value in said])[looks]
+        flags[flag] = pd.arrays.BooleanArray(data, mask | ((unsaid >> place & 1 == 1) & ~data))
     scores = np.array([np.nan if look.score is None else look.score for look in every])
     extras = np.empty(len(every), object)
     extras[:] = [look.extras for look in every]
@@ -258,16 +270,24 @@ def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any)
             shift = float(offsets[row])
             masks[row] = msgspec.json.encode([[value - shift for value in ring] for ring in rings])
         masks = masks[order]
-    parent = np.repeat(np.arange(len(files.names)), np.array(files.kept, np.int64))[order]
     return make_table(
         BOXES, len(looks),
         box_id=np.arange(1, len(looks) + 1), image_id=image_ids[order], category_id=codes[looks],
         x=corners[:, 0], y=corners[:, 1],
-        width=corners[:, 2] - corners[:, 0], height=corners[:, 3] - corners[:, 1],
+        width=_side(corners[:, 0], corners[:, 2]), height=_side(corners[:, 1], corners[:, 3]),
         **flags, score=scores[looks], segmentation=masks, extras=extras[looks],
         origin_file=_coded(parent, files.names),
         origin_place=files.places()[order],
     )  # fmt: skip
+
+
+def _side(low: Any, high: Any) -> Any:
+    """The width that leads from one edge exactly to the other, where the difference itself was rounded."""
+    side = high - low
+    for row in np.flatnonzero(low + side != high).tolist():
+        near = (np.nextafter(side[row], -np.inf), np.nextafter(side[row], np.inf))
+        side[row] = next((width for width in near if low[row] + width == high[row]), side[row])
+    return side
 
 
 def _categories(files: Files, class_lists: Sequence[ClassList]) -> tuple[Table, Any]:
@@ -285,22 +305,22 @@ def _categories(files: Files, class_lists: Sequence[ClassList]) -> tuple[Table, 
 def _side_files(
     request: Request,
 ) -> tuple[list[SplitList], dict[str, bytes], list[Problem], dict[str, str]]:
-    """Lists of ImageSets, every labelmap.txt (the outermost first), problems, and these files' roles."""
+    """Lists of ImageSets; the bytes of every labelmap.txt (the outermost first) and list; problems; their roles."""
     if request.focus is not None:
         return [], {}, [], {}
-    used, aside = find_lists(request.with_suffix(".txt"))
-    maps = [name for name in request.names if name.rpartition("/")[2].lower() == "labelmap.txt"]
-    maps.sort(key=lambda name: (name.count("/"), name))
+    found = [name for name in request.with_suffix(".txt") if in_image_sets(name)]
+    maps = sorted(filter(is_labelmap, request.names), key=lambda name: (name.count("/"), name))
+    every = [*maps, *found]
     problems: list[Problem] = []
     contents: dict[str, bytes] = {}
-    for name, data in zip([*used, *maps], request.source.read_many([*used, *maps]), strict=True):
+    for name, data in zip(every, request.source.read_many(every), strict=True):
         if isinstance(data, ReadError):
             problems.append(("malformed-record", name, "", data.what))
         else:
             contents[name] = data
-    lists = [parse_list(name, decode_text(contents[name])) for name in used if name in contents]
-    documents = {name: contents[name] for name in maps if name in contents}
-    return lists, documents, problems, dict.fromkeys([*used, *aside, *maps], "config")
+    used, _ = find_lists(contents, contents)
+    lists = [parse_list(name, decode_text(contents[name])) for name in used]
+    return lists, contents, problems, dict.fromkeys(every, "config")
 
 
 def _foreign(files: Files) -> list[Problem]:
@@ -322,17 +342,19 @@ def _outside(files: Files) -> list[Problem]:
     ]
 
 
+def _base(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2]
+
+
 def _notices(files: Files, pairs: Pairs, unknown: Sequence[tuple[str, list[str]]]) -> list[Notice]:
     """What was decided about odd names, lists, rotated boxes and XML files of no known kind."""
     found = []
-    if pairs.differing:
-        xml, stated, taken = pairs.differing[0]
-        text = f"{_count(len(pairs.differing))} with a file name that is another's: "
+    believed = [each for each in pairs.differing if _base(each[1]) == _base(each[2])]
+    if believed:
+        xml, stated, taken = believed[0]
+        text = f"{_count(len(believed))} with a file name that is another's: "
         found.append(Notice("filename-differs", f"{text}{xml} says {stated}; taken was {taken}", xml))
-    for name, absent in unknown:
-        some = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
-        text = f"{len(absent):,} of its entries are neither an XML nor an image: {some}"
-        found.append(Notice("list-skipped", text, name))
+    found += [told_absent(name, absent) for name, absent in unknown]
     if files.rotated:
         text = f"{files.rotated:,} rotated boxes (<robndbox>) were read as polygons and what these span"
         found.append(Notice("rotated-boxes", text))

@@ -29,6 +29,7 @@ class Files:
     height: array[int] = field(default_factory=lambda: array("q"))
     extras: list[bytes] = field(default_factory=list)
     offset: array[int] = field(default_factory=lambda: array("b"))  # -1: no stamp
+    unsaid: array[int] = field(default_factory=lambda: array("b"))  # a bit for each of FLAGS whose 0 says nothing
     objects: array[int] = field(default_factory=lambda: array("q"))  # -1: the file is unreadable
     kept: array[int] = field(default_factory=lambda: array("q"))
     coords: array[float] = field(default_factory=lambda: array("d"))
@@ -48,6 +49,7 @@ class Files:
         self.height.append(record.height)
         self.extras.append(record.extras)
         self.offset.append(-1 if record.offset is None else record.offset)
+        self.unsaid.append(record.unsaid)
         self.objects.append(record.objects)
         self.kept.append(len(record.looks))
         self.coords.extend(record.coords)
@@ -77,7 +79,7 @@ class Files:
 def read_files(request: Request, xmls: list[str]) -> Files:
     files = Files()
     parse = files.reader.parse
-    for row, (name, data) in enumerate(zip(xmls, request.source.read_many(xmls, limit=MOST), strict=True)):
+    for row, (name, data) in enumerate(zip(xmls, request.source.read_many(xmls, limit=MOST, follow=True), strict=True)):
         try:
             if isinstance(data, ReadError):
                 raise Refused("", data.what)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from dsq.formats.layout import ImageIndex, split_of, split_of_path, stem
+from dsq.formats.layout import ImageIndex, decode_text, in_masks, split_of, split_of_path, stem
+from dsq.model import Notice
 from dsq.source import is_image
 
 Problem = tuple[str, str, str, str]
@@ -21,14 +22,14 @@ _LAYOUT_WORD = re.compile(
     r"(?=$|[-_. ])",
     re.IGNORECASE,
 )
-_MASKS = re.compile(r"segmentation(?:class|object)\w*|(?:instance_?)?masks?", re.IGNORECASE)
 _LIST = re.compile(
-    r"(?P<base>.*?)(?:^|/)ImageSets(?:/(?P<task>Main|Layout|Segmentation|Action))?/(?P<name>[^/]+)\.txt",
+    r"(?P<base>.*?)(?:^|/)ImageSets(?:/(?P<task>Main|Layout|Segmentation|Action|Unlabelled))?/(?P<name>[^/]+)\.txt",
     re.IGNORECASE,
 )
 _TASKS = ("main", "", "layout", "segmentation", "action")
 _OF_A_CLASS = re.compile(r".+_(?:trainval|train|val|test)", re.IGNORECASE)
 _SIGN = re.compile(r"\s+[-+]?[01]$")
+_SIGNED = re.compile(r"\S.*\s[-+]?[01]")
 _IMAGE_FOLDERS = {"annotations": "images", "annots": "images", "Annotations": "JPEGImages"}
 
 
@@ -50,6 +51,13 @@ def folder_of(name: str) -> str:
 def split_of_folder(folder: str) -> str | None:
     """The split that a folder of XML files or images says it holds: also "train_images" and "annots-val"."""
     return split_of_path(place_of(folder) + "/")
+
+
+def _below(folder: str) -> list[str]:
+    """The subfolders below the first folder that says XML or images."""
+    parts = folder.split("/")
+    first = next((row for row, part in enumerate(parts) if not place_of(part)), -1)
+    return parts[first + 1 :]
 
 
 class Pairs(NamedTuple):
@@ -78,7 +86,7 @@ class Pairing:
     def __post_init__(self) -> None:
         names = self.index.places
         folders = {folder_of(name) for name in names}
-        masked = {folder for folder in folders if any(_MASKS.fullmatch(part) for part in folder.split("/"))}
+        masked = {folder for folder in folders if in_masks(f"{folder}/")}
         if masked == folders:
             masked = set()
         for name in names:
@@ -93,9 +101,12 @@ class Pairing:
                 self.twins.setdefault((folder, key), [held[key]]).append(name)
 
     def near(self, folder: str) -> list[str]:
-        """Folders of images that belong to a folder of XML files: itself, then those in the same place."""
-        place = place_of(folder)
-        found = [other for other in self._places.get(place, []) if other != folder]
+        """Folders of images that belong to a folder of XML files: itself, then those in the same place, the one
+        whose subfolders have the same names first.
+        """
+        found = [other for other in self._places.get(place_of(folder), []) if other != folder]
+        if len(found) > 1:
+            found.sort(key=lambda other: _below(other) != _below(folder))
         return [folder, *found] if folder in self.folders else found
 
     @cached_property
@@ -188,6 +199,7 @@ class Pairing:
         found = []
         for folder, held in self.folders.items():
             above = folder not in homes and any(home.startswith(folder + "/") or not folder for home in homes)
+            above &= not any(part == "JPEGImages" for part in folder.split("/"))
             word = place_of(folder.rpartition("/")[2])
             if above and (word or not folder) and place_of(folder) not in (places - {""}):
                 continue
@@ -220,8 +232,17 @@ class SplitList(NamedTuple):
     entries: list[tuple[int, str]]
 
 
-def find_lists(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Files of ImageSets that name splits, and those that are left aside (a class each, or another task)."""
+def in_image_sets(name: str) -> bool:
+    """Whether a file is a list of ImageSets."""
+    return _LIST.fullmatch(name) is not None
+
+
+def find_lists(names: Iterable[str], contents: Mapping[str, bytes] | None = None) -> tuple[list[str], list[str]]:
+    """Files of ImageSets that name splits, and those that are left aside (a class each, or another task).
+
+    Those of the folder Unlabelled, which our writer makes, speak of images beside the others. contents: what the
+    files hold, where it is known.
+    """
     groups: dict[str, dict[str, list[str]]] = {}
     for name in names:
         match = _LIST.fullmatch(name)
@@ -231,16 +252,37 @@ def find_lists(names: Iterable[str]) -> tuple[list[str], list[str]]:
     every: list[str] = []
     for tasks in groups.values():
         every += [name for files in tasks.values() for name in files]
-        plain = [[n for n in tasks.get(task, []) if not _OF_A_CLASS.fullmatch(stem(n))] for task in _TASKS]
-        used += next((files for files in plain if files), [])
+        plain = (_plain_lists(tasks.get(task, []), contents or {}) for task in _TASKS)
+        used += next((files for files in plain if files), []) + tasks.get("unlabelled", [])
     return sorted(used), sorted(set(every) - set(used))
+
+
+def _plain_lists(names: Sequence[str], contents: Mapping[str, bytes]) -> list[str]:
+    """The lists of one folder that name images, not which of them hold a class.
+
+    A list of a class is called `<class>_<list>` after another list or a usual split, or holds -1, 0 or 1 after
+    every stem: one that does so without any -1 has to be called `<something>_<something>`, too.
+    """
+    stems = {stem(name).lower() for name in names}
+    plain = []
+    for name in names:
+        own = stem(name).lower()
+        ends = {own[place + 1 :] for place in range(1, len(own)) if own[place] == "_"}
+        if _OF_A_CLASS.fullmatch(own) or ends & stems:
+            continue
+        lines = [line.strip() for line in decode_text(contents.get(name, b"")).splitlines() if line.strip()]
+        signed = bool(lines) and all(map(_SIGNED.fullmatch, lines))
+        if not (signed and (ends or any(line.endswith("-1") for line in lines))):
+            plain.append(name)
+    return plain
 
 
 def parse_list(file: str, text: str) -> SplitList:
     """A list with a stem a line; what a second column says is left out."""
     match = _LIST.fullmatch(file)
     name = match["name"] if match else stem(file)
-    entries = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = re.split(r"\r\n|\r|\n", text)
+    entries = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     return SplitList(file, match["base"] if match else "", split_of(name) or name, entries)
 
 
@@ -256,6 +298,7 @@ def assign_splits(
     problems: list[Problem] = []
     unknown: list[tuple[str, list[str]]] = []
     first: dict[int, SplitList] = {}
+    again: dict[int, list[tuple[str, int, str]]] = {}
     known: dict[str, dict[str, list[int]]] = {}
     ranks = {"train": 0, "val": 1, "test": 2, "trainval": 3}
     for each in sorted(lists, key=lambda each: (ranks.get(each.split, 4), each.file)):
@@ -272,16 +315,24 @@ def assign_splits(
                     splits[row] = each.split
                     first[row] = each
                 elif splits[row] != each.split and ranks.get(each.split, 4) < 3:
-                    what = f"{entry} is listed in {first[row].file} too; it was taken as {splits[row]}"
-                    problems.append(("image-in-two-splits", each.file, f"line {number}", what))
+                    again.setdefault(row, []).append((each.file, number, entry.strip()))
         if absent:
             unknown.append((each.file, absent))
+    for row, places in again.items():
+        file, number, entry = places[0]
+        also = " and ".join(dict.fromkeys([first[row].file, *(other for other, *_ in places if other != file)]))
+        what = f"{entry} is listed in {also} too; it was taken as {splits[row]}"
+        problems.append(("image-in-two-splits", file, f"line {number}", what))
     return splits, problems, unknown
 
 
 def _by_stem(base: str, members: Sequence[str]) -> dict[str, list[int]]:
-    """Rows below `base` by stem, and by their path below the folder of their kind ("sub/a")."""
+    """Rows below `base` by stem, and by their path below the folder of their kind ("sub/a").
+
+    A stem alone means the file that lies in no subfolder, where there is one.
+    """
     found: dict[str, list[int]] = {}
+    several: set[str] = set()
     prefix = base + "/" if base else ""
     for row, name in enumerate(members):
         if not name.startswith(prefix):
@@ -290,20 +341,39 @@ def _by_stem(base: str, members: Sequence[str]) -> dict[str, list[int]]:
         key = base[: base.rfind(".")]
         if key in found:
             found[key].append(row)
+            several.add(key)
         else:
             found[key] = [row]
         if "/" in folder:
             found.setdefault(f"{folder.partition('/')[2]}/{key}", []).append(row)
+    for key in several:
+        own = [row for row in found[key] if "/" not in folder_of(members[row][len(prefix) :])]
+        found[key] = own or found[key]
     return found
 
 
 def _find(held: dict[str, list[int]], entry: str) -> list[int]:
+    entry = entry.strip()
+    if entry in held:
+        return held[entry]
     bare = _SIGN.sub("", entry)
     path = bare[: -len(bare) + bare.rfind(".")] if is_image(bare) else bare
     for name in (bare, path, path.replace("\\", "/").rpartition("/")[2]):
         if name in held:
             return held[name]
     return []
+
+
+def told_absent(file: str, absent: Sequence[str]) -> Notice:
+    """The notice on a list whose entries are in part no files."""
+    some = ", ".join(entry.strip() for entry in absent[:3]) + (", …" if len(absent) > 3 else "")
+    text = f"{len(absent):,} of its entries are neither an XML nor an image: {some}"
+    return Notice("list-skipped", text, file)
+
+
+def is_labelmap(name: str) -> bool:
+    """Whether a file lists the classes of a set."""
+    return name.rpartition("/")[2].lower() == "labelmap.txt"
 
 
 def parse_labelmap(text: str) -> list[str]:

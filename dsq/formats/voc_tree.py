@@ -20,7 +20,7 @@ _PARSER = etree.XMLParser(
     resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
 )
 _GAPS = re.compile(rb">\s+<")
-_HOLLOW = re.compile(rb"<(\w+)></\1>")
+_HOLLOW = re.compile(rb"<(\w+)((?: [^<>]*)?)></\1>")
 _DECLARATION = re.compile(rb"\s*<\?xml[^<>]*\?>")
 _DECLARED = re.compile(r"\s*<\?xml[^<>]*\?>")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([\w.:-]+)["']""")
@@ -56,7 +56,11 @@ def parse_root(data: bytes) -> etree._Element:
         raise Refused("", "refers to entities of a DTD, which are never resolved; the file was skipped")
     if b"xmlns" in text:
         for element in root.iter("{*}*"):
-            element.tag = etree.QName(element).localname
+            if element.tag.startswith("{"):
+                name = element.tag.rpartition("}")[2]
+                if ":" in name:
+                    raise Refused("", f"not well-formed XML (the tag {name[:40]}); the file was skipped")
+                element.tag = name
         etree.cleanup_namespaces(root)
     foreign = _foreign(root)
     if foreign is not None:
@@ -224,4 +228,4 @@ def raw_of(element: etree._Element) -> bytes:
 def tidy(data: bytes) -> bytes:
     """The same elements without white space between them, empty ones as `<tag/>`."""
     data = _GAPS.sub(b"><", data.strip())
-    return _HOLLOW.sub(rb"<\1/>", data) if b"></" in data else data
+    return _HOLLOW.sub(rb"<\1\2/>", data) if b"></" in data else data

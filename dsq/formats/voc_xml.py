@@ -27,6 +27,8 @@ from dsq.formats.voc_tree import (
 
 #: the text that our writer puts into <source><annotation>, followed by 0 or 1
 STAMP = "dsq voc offset="
+#: what follows where flags that nobody said were written as 0, and these flags, by comma
+UNSAID = " unsaid="
 SIDE_LIMIT = 10_000_000  # pixels: a declared side beyond it is none
 FLAGS = ("difficult", "truncated", "occluded")
 
@@ -58,6 +60,7 @@ class Record(NamedTuple):
     `XmlReader.looks` of each. numbers: 1-based place of each among the file's objects; None: all of them in
     order. objects: how many the file holds. polygons: position in `looks` -> rings of x y x y … as written.
     rotated: how many were <robndbox>. faults: (place, what). offset: 0 or 1 where our stamp says so.
+    unsaid: a bit for each of FLAGS of which our stamp says that 0 means nothing.
     """
 
     filename: str
@@ -72,6 +75,7 @@ class Record(NamedTuple):
     rotated: int = 0
     faults: tuple[tuple[str, str], ...] = ()
     offset: int | None = None
+    unsaid: int = 0
 
 
 _TEXT = r"[^<>&\x00-\x1f]*"
@@ -172,7 +176,7 @@ class XmlReader:
                 self._extras[text] = extras
         return Record(
             filename.strip(), int(width), int(height), extras, coords, looks,
-            None, len(looks), None, 0, (), _stamped(extras),
+            None, len(looks), None, 0, (), *read_stamp(extras),
         )  # fmt: skip
 
     def _split(self, body: str) -> list[str]:
@@ -258,7 +262,7 @@ class XmlReader:
         return Record(
             filename, width, height, joined, coords, looks,
             numbers if len(numbers) != objects else None, objects, polygons or None, rotated,
-            tuple(faults), _stamped(joined),
+            tuple(faults), *read_stamp(joined),
         )  # fmt: skip
 
 
@@ -276,7 +280,7 @@ def _look(children: Iterable[etree._Element], extras: bytes) -> Look:
             continue
         if tag in FLAGS and tag not in flags:
             text = text_of(child)
-            flags[tag] = _flag(text)
+            flags[tag] = read_flag(text)
             if text in ("0", "1") and not child.attrib:
                 continue
         elif tag in ("confidence", "score") and score is None:
@@ -289,7 +293,7 @@ def _look(children: Iterable[etree._Element], extras: bytes) -> Look:
     return Look(name, difficult, truncated, occluded, score, b"".join(kept) or None)
 
 
-def _flag(text: str) -> bool | None:
+def read_flag(text: str) -> bool | None:
     """0.0597 (as some official files say) is true; what is neither number nor yes or no says nothing."""
     if NUMBER.fullmatch(text):
         value = float(text)
@@ -326,7 +330,12 @@ def _attributes(element: etree._Element) -> bytes:
     return raw_of(bare)
 
 
-def _stamped(extras: bytes) -> int | None:
+def read_stamp(extras: bytes) -> tuple[int | None, int]:
+    """The offset that our stamp says, and a bit for each of FLAGS that it says nobody said."""
     at = extras.find(_STAMPED)
-    digit = extras[at + len(_STAMPED) :][:1] if at >= 0 else b""
-    return int(digit) if digit in (b"0", b"1") else None
+    if at < 0:
+        return None, 0
+    stamp = extras[at + len(_STAMPED) : extras.find(b"<", at + len(_STAMPED))].decode()
+    unsaid = stamp[1:].removeprefix(UNSAID).split(",")
+    bits = sum(1 << place for place, flag in enumerate(FLAGS) if flag in unsaid)
+    return (int(stamp[:1]) if stamp[:1] in ("0", "1") else None), bits

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from dsq.errors import ReadError
 from dsq.formats import Match
-from dsq.formats.layout import Request, decode_text
+from dsq.formats.foreign import find_foreign
+from dsq.formats.layout import Request, decode_text, stem
+from dsq.formats.yolo_choice import choose_config, find_configs, leave_strays
 from dsq.formats.yolo_config import (
     MOST_CONFIG,
     Config,
@@ -22,11 +24,11 @@ from dsq.formats.yolo_config import (
     is_prose,
     parse_names,
     read_class_lists,
-    read_configs,
 )
 from dsq.formats.yolo_pairs import Labels, Paired, in_labels, pair_labels
-from dsq.formats.yolo_rows import BOX, POLYGON, Rows, is_row, quote, shape_boxes, take_rows
-from dsq.formats.yolo_splits import Splits, Tree, assign_splits, find_file
+from dsq.formats.yolo_rows import BOX, ODDITIES, POLYGON, Rows, is_row, quote, shape_boxes, take_rows
+from dsq.formats.yolo_splits import MOST_LIST, Splits, Tree, find_file
+from dsq.formats.yolo_write import write as write
 from dsq.headers import Header
 from dsq.model import (
     BOXES,
@@ -43,8 +45,8 @@ from dsq.model import (
 )
 
 Array = NDArray[Any]
+Documents = dict[str, bytes]
 
-MOST_CONFIGS = 20  # configs that are compared by what they find
 MOST_BARE = 10_000  # classes that a bare `nc` brings at most
 SAMPLE = 24  # text files that a sniff looks into
 
@@ -62,7 +64,7 @@ def sniff(request: Request) -> Match | None:
         lines = [line for line in head.splitlines() if line.strip()][:2]
         rows += bool(lines) and all(map(is_row, lines))
         blank += not lines
-    configs = _find_configs(request)[0]
+    configs = find_configs(request)[0]
     named = [configs[0].file] if configs else [name for name in request.names if is_class_list(name)][:1]
     where = " in labels/" if within else ""
     if rows:
@@ -74,6 +76,8 @@ def sniff(request: Request) -> Match | None:
         return Match(0.5, f"{named[0]} names splits")
     if blank and (within or named) and request.images.places:
         return Match(0.4, ", ".join([*named, f"{len(pool):,} empty text files{where}"]))
+    if any(stem(name).lower() in request.images.by_stem for name in within) and find_foreign(request) is None:
+        return Match(0.4, f"{len(within):,} text files in labels/, none looked at holds label rows")
     return None
 
 
@@ -81,15 +85,15 @@ def _heads(request: Request, names: Sequence[str]) -> list[str]:
     heads = []
     for name in names:
         try:
-            heads.append(decode_text(request.source.head(name, 4096)))
-        except ReadError:
-            continue
+            heads.append(decode_text(request.source.head(name, 4096, follow=True)))
+        except ReadError as error:
+            request.unread[name] = error.what
     return heads
 
 
 def read(request: Request) -> Dataset:
     """Read a YOLO dataset; see `dsq.read`. A category's id is the class id of the rows."""
-    configs, problems = _find_configs(request)
+    configs, problems = find_configs(request)
     lists, more = read_class_lists(request.source)
     notices: list[Notice] = []
     if request.beside is not None:
@@ -100,8 +104,11 @@ def read(request: Request) -> Dataset:
         text = f"{archive}, the only zip in the folder, was read{beside}."
         notices.append(Notice("archive-inside", text))
     keypoints = next((config.keypoints for config in configs if config.keypoints), None)
-    paired = pair_labels(request, keypoints)
-    config, splits = _choose(request, Tree(paired.files), configs, paired.loose, notices)
+    darknet = any(config.file.endswith(".data") for config in configs)
+    paired = pair_labels(request, keypoints, darknet)
+    absent = {name for name, there in zip(paired.files, paired.present, strict=True) if not there}
+    config, splits = choose_config(request, Tree(paired.files, absent), configs, paired.loose, notices)
+    leave_strays(config, splits, paired)
     class_lists = _order_lists(request, config, configs, lists, splits)
     if config is not None:
         notices += config.notices
@@ -126,53 +133,12 @@ def read(request: Request) -> Dataset:
             why=(_summary(paired),),
             notices=tuple(notices),
             class_lists=tuple(class_lists),
-            documents={config.file: config.raw} if config is not None else {},
+            documents=_documents(request, config, configs, roles),
             listed=request.listed,
             no_label_file=request.no_label_file,
         ),
-        headers=headers,
+        headers=headers if len(headers) else None,
     )
-
-
-def _find_configs(request: Request) -> tuple[list[Config], list[Problem]]:
-    """The configs of the source and of the folder around it, those nearest to the root first."""
-    configs, problems = read_configs(request.source)
-    if request.beside is not None:
-        around, more = read_configs(request.beside)
-        configs, problems = configs + around, problems + more
-    if request.focus is not None and is_config(request.focus):
-        configs = [config for config in configs if config.file == request.focus]
-        problems = [problem for problem in problems if problem[1] == request.focus]
-    usual = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "obj.data")
-    for config in configs:
-        base = config.file.rpartition("/")[2].lower()
-        config.rank = usual.index(base) if base in usual else len(usual)
-    return sorted(configs, key=lambda config: (config.file.count("/"), config.rank, config.file)), problems
-
-
-def _choose(
-    request: Request, tree: Tree, configs: list[Config], loose: Sequence[str], notices: list[Notice]
-) -> tuple[Config | None, Splits]:
-    """The config to go by, which is the one whose splits hold images, and the splits."""
-    if not configs:
-        return None, assign_splits(request, tree, None, loose)
-    results = [assign_splits(request, tree, config, loose) for config in configs[:MOST_CONFIGS]]
-    scores = [(splits.found, bool(config.names)) for config, splits in zip(configs, results, strict=False)]
-    best = scores.index(max(scores))
-    config, splits = configs[best], results[best]
-    if len(configs) > 1:
-        others = [each for each in configs if each is not config]
-        if all(score < scores[best] for i, score in enumerate(scores) if i != best):
-            why = f"{splits.found} of the {len(config.splits)} places it names hold images"
-        else:
-            why = "of those that fit alike it is nearest to the root, then most usual in name"
-        named = ", ".join(other.file for other in others[:5])
-        differ = [other.file for other in others if other.names and other.names != config.names]
-        text = f"{config.file} was taken, not {named}: {why}"
-        if differ:
-            text += f"; the classes of {differ[0]} are others"
-        notices.append(Notice("two-configs", f"{text}.", config.file))
-    return config, splits
 
 
 def _order_lists(
@@ -190,8 +156,8 @@ def _order_lists(
                 splits.problems.append(("malformed-record", name, "", f"{error.what} It was not used."))
         if name is None or len(tried) > 1:
             taken = f"{name} was taken" if name is not None else "no such file was found"
-            shown = ", ".join(tried if name is None else tried[:-1])
-            text = f"names: {config.names_file} is not there, {taken} (tried {shown})."
+            also = ", ".join(path for path in (tried if name is None else tried[:-1]) if path != config.names_file)
+            text = f"names: {config.names_file} is not there, {taken}{f' (tried {also})' if also else ''}."
             splits.notice("path-resolved", text, config.file)
     for each in sorted(configs, key=lambda each: each is not config):
         if each.names:
@@ -208,7 +174,7 @@ def _roles(
 ) -> dict[str, str]:
     """The part that each known file plays; lists of images that were not used are told."""
     roles = dict.fromkeys(paired.labels.files, "annotation")
-    roles |= dict.fromkeys(paired.loose, "other")
+    roles |= dict.fromkeys([*paired.loose, *paired.masks], "other")
     at = {name: i for i, name in enumerate(paired.labels.files)}
     listings = [name for name in paired.loose if paired.labels.listing[at[name]]]
     used = [*(config.file for config in configs), *(one.file for one in class_lists), *splits.lists]
@@ -221,6 +187,18 @@ def _roles(
     return roles
 
 
+def _documents(request: Request, config: Config | None, configs: list[Config], roles: dict[str, str]) -> Documents:
+    """Configs, class lists and lists of images as they are, the config that was used first."""
+    found = {one.file: one.raw for one in sorted(configs, key=lambda one: one is not config)}
+    for source in (request.source, request.beside):
+        names = sorted(name for name, role in roles.items() if role == "config" and name not in found)
+        if source is not None:
+            names = [name for name in names if name in source]
+            read = zip(names, source.read_many(names, limit=MOST_LIST), strict=True)
+            found |= {name: data for name, data in read if not isinstance(data, ReadError)}
+    return found
+
+
 def _tell_bad(paired: Paired) -> list[Problem]:
     """Problems of the label files that belong to images."""
     labels, used = paired.labels, set(paired.label.tolist())
@@ -229,6 +207,12 @@ def _tell_bad(paired: Paired) -> list[Problem]:
         for bad in labels.bad
         if bad.file in used
     ]
+    good = labels.counts()[0]
+    unseen = {file for kind, file, _, _ in paired.problems if kind == "misplaced-label"}
+    for at in np.flatnonzero(labels.odd >= 0).tolist():
+        if at in used and (good[at] or labels.blank[at]) and labels.files[at] not in unseen:
+            what = f"{ODDITIES[labels.odd[at]]}: the trainer cannot read it"
+            problems.append(("unreadable-label-file", labels.files[at], "", what))
     for at, error in labels.unread.items():
         if at in used:
             kind = "path-outside-dataset" if "leaves the dataset" in error.what else "malformed-record"
@@ -310,18 +294,15 @@ def _tell_rows(labels: Labels, rows: Rows, notices: list[Notice]) -> None:
     four = np.flatnonzero((rows.kind == POLYGON) & (rows.columns == 9))
     if len(four):
         where = f"{labels.files[rows.file[four[0]]]} line {rows.line[four[0]]}"
-        text = f"{len(four):,} rows of 9 columns are polygons of 4 points or rotated boxes ({where})"
-        text += "; they were read as polygons, with their extents as boxes."
+        many = f"{len(four):,} rows of 9 columns are" if len(four) > 1 else "1 row of 9 columns is"
+        text = f"{many} polygons of 4 points or rotated boxes ({where}); read as polygons, their extents as boxes."
         notices.append(Notice("ambiguous-rows", text))
     mixed = np.intersect1d(rows.file[rows.kind == BOX], rows.file[rows.kind == POLYGON])
     if len(mixed):
-        text = f"{len(mixed):,} label files mix boxes and polygons ({labels.files[mixed[0]]})"
+        many = f"{len(mixed):,} label files mix" if len(mixed) > 1 else "1 label file mixes"
+        text = f"{many} boxes and polygons ({labels.files[mixed[0]]})"
         text += "; the trainer takes every row of such a file for a polygon."
         notices.append(Notice("mixed-rows", text))
-    odd = np.intersect1d(np.flatnonzero(labels.separated), rows.file)
-    if len(odd):
-        text = f"{len(odd):,} label files have commas or semicolons in their rows ({labels.files[odd[0]]})"
-        notices.append(Notice("odd-separators", f"{text}; the trainer cannot read them."))
 
 
 def _category_table(boxes: Table, names: dict[int, str], config: Config | None, notices: list[Notice]) -> Table:

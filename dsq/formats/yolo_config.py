@@ -12,6 +12,7 @@ import yaml
 
 from dsq.errors import ReadError
 from dsq.formats.layout import SPLITS, decode_text, split_of, stem
+from dsq.formats.yolo_nodes import Budget, compose
 from dsq.formats.yolo_rows import is_row, quote
 from dsq.model import ClassList, Notice
 from dsq.source import Source, is_image, is_junk
@@ -19,7 +20,8 @@ from dsq.source import Source, is_image, is_junk
 Problem = tuple[str, str, str, str]
 
 MOST_CONFIG = 1 << 20  # bytes of a data.yaml
-MOST_NODES = 100_000  # in a data.yaml, aliases counted as often as they are used
+MOST_PLACES = 200  # that a config names for its splits
+MOST_PATH, MOST_PARTS = 4096, 128  # characters and folders of a path
 MOST_CLASSES = 100_000
 _CLASS_LISTS = frozenset(
     f"{before}{word}.txt"
@@ -31,7 +33,6 @@ _PROSE = re.compile(
 )
 _PROSE_STARTS = ("read", "licen", "copying", "note", "notice", "requirements", "changelog", "citation")
 _CONFIG_KEY = re.compile(r"^\s*(?:names|nc|train|val|valid|test|path)\s*:", re.MULTILINE)
-_CORE_TAG = re.compile(r"tag:yaml\.org,2002:(?:str|int|float|bool|null|seq|map|timestamp|merge|value)$")
 _BOOLEANS = {
     **dict.fromkeys(("y", "yes", "true", "on"), "the boolean true"),
     **dict.fromkeys(("n", "no", "false", "off"), "the boolean false"),
@@ -105,6 +106,7 @@ def read_configs(source: Source) -> tuple[list[Config], list[Problem]]:
     """Every data.yaml and obj.data of a source, and what could not be read; other YAML is passed over."""
     configs: list[Config] = []
     problems: list[Problem] = []
+    budget = Budget()
     for entry in source.entries:
         if not is_config(entry.name) or is_junk(entry.name):
             continue
@@ -117,12 +119,33 @@ def read_configs(source: Source) -> tuple[list[Config], list[Problem]]:
         if entry.name.lower().endswith(".data"):
             config = parse_data(entry.name, text)
         else:
-            config, problem = parse_yaml(entry.name, text)
+            config, problem = parse_yaml(entry.name, text, budget)
             problems += problem
         if config is not None:
             config.raw = raw
             configs.append(config)
     return configs, problems
+
+
+def _leave_endless(config: Config) -> None:
+    """Take out paths that no system takes, and places beyond MOST_PLACES."""
+    for declared in config.splits:
+        if _is_endless(declared.value):
+            what = f"{declared.key} is a path of {len(declared.value):,} characters; it was passed over"
+            config.complain(declared.line, what)
+    config.splits = [declared for declared in config.splits if not _is_endless(declared.value)]
+    if len(config.splits) > MOST_PLACES:
+        what = f"{len(config.splits):,} places are named for images; all but {MOST_PLACES} were passed over"
+        config.complain(config.splits[MOST_PLACES].line, what)
+        del config.splits[MOST_PLACES:]
+    for key, value in (("path", config.path), ("names", config.names_file)):
+        if _is_endless(value):
+            config.complain(0, f"{key} is a path of {len(value):,} characters; it was passed over")
+            config.path, config.names_file = ("", config.names_file) if key == "path" else (config.path, "")
+
+
+def _is_endless(path: str) -> bool:
+    return len(path) > MOST_PATH or path.count("/") + path.count("\\") > MOST_PARTS
 
 
 def parse_data(file: str, text: str) -> Config | None:
@@ -139,22 +162,18 @@ def parse_data(file: str, text: str) -> Config | None:
             config.names_file = value
         elif split:
             config.splits.append(Declared(split, key, value, number))
-    return config if config.splits or config.names_file else None
+    stated = bool(config.splits or config.names_file)
+    _leave_endless(config)
+    return config if stated else None
 
 
-def parse_yaml(file: str, text: str) -> tuple[Config | None, list[Problem]]:
-    """A data.yaml without any tag or code; None where the YAML is something else."""
+def parse_yaml(file: str, text: str, budget: Budget | None = None) -> tuple[Config | None, list[Problem]]:
+    """A data.yaml without any tag or code; None where the YAML is something else.
+
+    budget: what all files of a source may hold together.
+    """
     likely = _CONFIG_KEY.search(text) is not None
-    try:
-        root = yaml.compose(text, Loader=yaml.BaseLoader)
-        refusal = _refuse(root)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else ""
-        cause = getattr(error, "problem", None) or str(error).splitlines()[0]
-        refusal = place, f"not valid YAML ({cause})"
-    except RecursionError:
-        refusal = "", "nested too deeply for a data.yaml"
+    root, refusal = compose(text, budget or Budget())
     if refusal:
         place, cause = refusal
         what = f"{cause}; the file was not used"
@@ -166,8 +185,8 @@ def parse_yaml(file: str, text: str) -> tuple[Config | None, list[Problem]]:
         return None, []
     config = Config(file)
     for key, node in entries.items():
-        split = split_of(key)
-        if split and key.lower() in SPLITS:
+        split = split_of(key) if key.lower() in SPLITS else _own_split(key, node)
+        if split:
             values = node.value if isinstance(node, yaml.SequenceNode) else [node]
             for value in values:
                 if isinstance(value, yaml.ScalarNode) and value.value not in ("", "null", "~"):
@@ -177,31 +196,13 @@ def parse_yaml(file: str, text: str) -> tuple[Config | None, list[Problem]]:
     if not (config.splits or config.names or config.names_file):
         return None, []
     _take_settings(config, entries)
+    _leave_endless(config)
     return config, []
 
 
-def _refuse(root: Any) -> tuple[str, str] | None:
-    """Place and cause where the document holds a tag of its own, or too much once aliases are followed."""
-    left = MOST_NODES
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node is None:
-            continue
-        left -= 1
-        if left < 0:
-            return "", "too large for a data.yaml, or aliases that multiply"
-        if not _CORE_TAG.match(node.tag):
-            shown = node.tag.replace("tag:yaml.org,2002:", "!!")
-            return (
-                f"line {node.start_mark.line + 1}",
-                f"the tag {quote(shown)} is refused, as it may run code",
-            )
-        if isinstance(node, yaml.SequenceNode):
-            stack += node.value
-        elif isinstance(node, yaml.MappingNode):
-            stack += [part for pair in node.value for part in pair]
-    return None
+def _own_split(key: str, node: Any) -> str | None:
+    """The key as the name of a split where its value is the folder of images that is called so."""
+    return key if isinstance(node, yaml.ScalarNode) and node.value == f"images/{key}" else None
 
 
 def _take_settings(config: Config, entries: dict[str, Any]) -> None:
@@ -213,11 +214,11 @@ def _take_settings(config: Config, entries: dict[str, Any]) -> None:
         if config.nc is None:
             line = entries["nc"].start_mark.line + 1
             config.complain(line, f"nc is {quote(scalars['nc'])}, no number of classes; it was passed over")
-    counts = {len(config.names), max(config.names, default=-1) + 1}
-    if config.nc is not None and config.names and config.nc not in counts:
-        names = f"{len(config.names):,} name{'s' if len(config.names) != 1 else ''}"
-        text = f"nc says {config.nc:,} classes, names has {names}; the names were taken."
-        config.notice("nc-disagrees", text)
+    if config.nc is not None and config.names and config.nc != len(config.names):
+        classes = f"{config.nc:,} class{'es' if config.nc != 1 else ''}"
+        what = f"nc says {classes}, names has {len(config.names):,}: the trainer refuses to start"
+        line = f"line {entries['nc'].start_mark.line + 1}"
+        config.problems.append(("class-list-disagreement", config.file, line, what))
     shape = entries.get("kpt_shape")
     if isinstance(shape, yaml.SequenceNode):
         numbers = [_whole(str(part.value), 10_000) for part in shape.value]
@@ -250,6 +251,9 @@ def _take_names(config: Config, node: Any) -> None:
             continue
         if key is None:
             _add_name(config, number, value)
+            continue
+        if not isinstance(key, yaml.ScalarNode):
+            config.complain(key.start_mark.line + 1, f"the key of class {number} is no text; it was passed over")
             continue
         index = _whole(key.value, 10**9)
         if index is None and value is not None and _whole(value.value, 10**9) is not None:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsq.errors import ReadError
-from dsq.formats.layout import Request, decode_text, split_of_path, stem
-from dsq.formats.yolo_config import Problem, is_class_list, is_prose, is_split_list
+from dsq.formats.layout import Request, decode_text, in_masks, split_of_path, stem
+from dsq.formats.yolo_config import Problem, is_class_list, is_prose, is_split_list, read_entries
 from dsq.formats.yolo_rows import Bad, Rows, is_row, join_rows, parse_labels
 from dsq.model import Notice
 
@@ -27,14 +27,14 @@ _LAYOUT_WORDS = frozenset(("labels", "label", "images", "image", "imgs", "img", 
 
 @dataclass
 class Labels:
-    """Text files and what stands in them: an entry a file; `rows.file` is a position in `files`."""
+    """Text files and what stands in them: an entry a file (see Parsed); `rows.file` is a position in `files`."""
 
     files: list[str]
     rows: Rows
     bad: list[Bad]
     blank: Array
     listing: Array
-    separated: Array
+    odd: Array
     unread: dict[int, ReadError]
 
     def counts(self) -> tuple[Array, Array]:
@@ -48,7 +48,7 @@ class Paired:
     """Images, sorted by name, those that only a label file speaks of among them.
 
     label (images,): position in `labels.files`, -1 for none. present (images,): the image is there.
-    loose: text files that are no labels.
+    loose: text files that are no labels. masks: image files that are no photographs.
     """
 
     files: list[str]
@@ -56,20 +56,25 @@ class Paired:
     present: Array
     labels: Labels
     loose: list[str]
+    masks: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
-def pair_labels(request: Request, keypoints: tuple[int, int] | None) -> Paired:
+def pair_labels(request: Request, keypoints: tuple[int, int] | None, darknet: bool = False) -> Paired:
     """Find and read the label file of every image.
 
     Where the trainer looks first (the last `/images/` of the path becomes `/labels/`), then beside the image,
     then the one text file of that stem anywhere. A label file without an image gets one that is not present.
+    keypoints: number and dimensions of a pose set's. darknet: the set is Darknet's, which looks elsewhere for VOC's.
     """
     images = sorted(request.images.places)
     wanted = [(label_path(image), f"{image[: image.rfind('/') + 1]}{stem(image)}.txt") for image in images]
     texts = set(_candidates(request, {path for paths in wanted for path in paths}))
     found = [next((path for path in paths if path in texts), None) for paths in wanted]
+    masks = _find_masks(images, found)
+    kept = [i for i, image in enumerate(images) if image not in masks]
+    images, found = [images[i] for i in kept], [found[i] for i in kept]
     by_stem = _match_stems(images, found, texts)
     labels = read_labels(request, sorted(texts), keypoints)
     position = {name: i for i, name in enumerate(labels.files)}
@@ -85,24 +90,54 @@ def pair_labels(request: Request, keypoints: tuple[int, int] | None) -> Paired:
             by_stem.discard(i)
         else:
             claimed.setdefault(at, images[i])
-    paired = Paired([], np.empty(0, np.int64), np.empty(0, bool), labels, [])
-    extra = _orphans(paired, labels, images, claimed, good, bad)
+    paired = Paired([], np.empty(0, np.int64), np.empty(0, bool), labels, [], sorted(masks))
+    suffixes = _listed_suffixes(request, labels) if len(claimed) < len(labels.files) else {}
+    extra = _orphans(paired, labels, images, claimed, good, bad, suffixes)
     names = images + list(extra)
     spots = [position[path] if path is not None else -1 for path in found] + list(extra.values())
     order = sorted(range(len(names)), key=names.__getitem__)
     paired.files = [names[i] for i in order]
     paired.label = np.array(spots, np.int64)[order]
     paired.present = np.arange(len(names))[order] < len(images)
-    if by_stem:
-        first = min(by_stem)
-        text = f"{len(by_stem):,} label files lie where the trainer does not look; they were found by name"
-        paired.notices.append(Notice("label-by-stem", f"{text} ({images[first]}: {found[first]})."))
+    _tell_stems(request, paired, [(images[i], found[i] or "") for i in sorted(by_stem)], darknet)
     shared = Counter(path for path in found if path is not None)
     twice = [path for path, count in shared.items() if count > 1]
     if twice:
-        text = f"{len(twice):,} label files serve several images of one stem ({twice[0]})"
-        paired.notices.append(Notice("shared-label-file", f"{text}; each image got the boxes."))
+        serve = f"{len(twice):,} label files serve" if len(twice) > 1 else "a label file serves"
+        text = f"{serve} several images of one stem ({twice[0]}); each image got the boxes."
+        paired.notices.append(Notice("shared-label-file", text))
     return paired
+
+
+def _tell_stems(request: Request, paired: Paired, found: Sequence[tuple[str, str]], darknet: bool) -> None:
+    """Label files that were found by name alone are misplaced; of images that lie elsewhere nobody can say."""
+    apart: list[tuple[str, str]] = []
+    for image, label in found:
+        if request.images.places[image].root != request.source.root:
+            apart.append((image, label))
+        elif not (darknet and label == label_path(f"/{image}".replace("/JPEGImages/", "/images/"))[1:]):
+            paired.problems.append(("misplaced-label", label, "", _say_misplaced(label, label_path(image))))
+    if apart:
+        count = f"{len(apart):,} label file{'s were' if len(apart) > 1 else ' was'}"
+        text = f"{count} found for {'their images' if len(apart) > 1 else 'its image'} by name"
+        paired.notices.append(Notice("label-by-stem", f"{text} ({apart[0][0]}: {apart[0][1]})."))
+
+
+def _say_misplaced(label: str, expected: str) -> str:
+    (folder, _, base), (place, _, wanted) = label.rpartition("/"), expected.rpartition("/")
+    if folder == place:
+        text = f"it is called {base}: the trainer looks for {expected}"
+    else:
+        text = f"it lies in {folder or 'the root'}: the trainer looks in {place or 'the root'}"
+        text += f" for {wanted}" if wanted != base else ""
+    return f"{text}, and case counts on Linux" if label.lower() == expected.lower() else text
+
+
+def _find_masks(images: Sequence[str], found: Sequence[str | None]) -> set[str]:
+    """Images in folders of masks none of which has a label file; none where that is all there is."""
+    labelled = {image.rpartition("/")[0] for image, path in zip(images, found, strict=True) if path is not None}
+    masks = {image for image in images if in_masks(image) and image.rpartition("/")[0] not in labelled}
+    return masks if len(masks) < len(images) else set()
 
 
 def label_path(image: str) -> str:
@@ -112,11 +147,21 @@ def label_path(image: str) -> str:
     return f"{base[: base.rfind('/') + 1]}{stem(base)}.txt"
 
 
-def image_path(label: str) -> str:
-    """The image that a label file without one speaks of: the other way round, as a JPEG."""
+def image_path(label: str, suffix: str = ".jpg") -> str:
+    """The image that a label file without one speaks of: the other way round."""
     head, labels, tail = f"/{label}".rpartition("/labels/")
     base = f"{head}/images/{tail}"[1:] if labels else label
-    return posixpath.splitext(base)[0] + ".jpg"
+    return posixpath.splitext(base)[0] + suffix
+
+
+def _listed_suffixes(request: Request, labels: Labels) -> dict[str, str]:
+    """The suffixes that lists of images state, by stem."""
+    lists = [name for name, listing in zip(labels.files, labels.listing, strict=True) if listing]
+    found: dict[str, str] = {}
+    for data in request.source.read_many(lists, limit=MOST_LABELS):
+        for entry in read_entries("" if isinstance(data, ReadError) else decode_text(data)):
+            found.setdefault(stem(entry), posixpath.splitext(entry)[1])
+    return found
 
 
 def in_labels(name: str) -> bool:
@@ -131,7 +176,7 @@ def _candidates(request: Request, wanted: set[str]) -> Iterable[str]:
     for name in request.with_suffix(".txt"):
         if is_prose(name) or is_class_list(name):
             try:
-                start = decode_text(request.source.head(name, 4096)).strip()
+                start = decode_text(request.source.head(name, 4096, follow=True)).strip()
             except ReadError:
                 continue
             if not (is_row(start.splitlines()[0]) if start else name in wanted):
@@ -185,33 +230,41 @@ def read_labels(request: Request, names: list[str], keypoints: tuple[int, int] |
     """Read and parse label files, in batches."""
     rows: list[Rows] = []
     bad: list[Bad] = []
-    flags: list[list[Array]] = [[], [], []]
+    flags: list[list[Array]] = [[np.empty(0, bool)], [np.empty(0, bool)], [np.empty(0, np.int8)]]
     unread: dict[int, ReadError] = {}
     offsets = range(0, len(names), BATCH)
     for offset in offsets:
         part = names[offset : offset + BATCH]
         texts: list[bytes] = []
-        for i, data in enumerate(request.source.read_many(part, limit=MOST_LABELS), offset):
+        for i, data in enumerate(request.source.read_many(part, limit=MOST_LABELS, follow=True), offset):
             if isinstance(data, ReadError):
                 unread[i] = data
             texts.append(b"" if isinstance(data, ReadError) else data)
         parsed = parse_labels(texts, keypoints)
         rows.append(parsed.rows)
         bad += [one._replace(file=one.file + offset) for one in parsed.bad]
-        for flag, values in zip(flags, (parsed.blank, parsed.listing, parsed.separated), strict=True):
+        for flag, values in zip(flags, (parsed.blank, parsed.listing, parsed.odd), strict=True):
             flag.append(values)
         if request.progress:
             request.progress("reading labels", offset + len(part), len(names))
-    none = np.empty(0, bool)
-    blank, listing, separated = (np.concatenate([none, *flag]) for flag in flags)
+    blank, listing, odd = map(np.concatenate, flags)
     blank[list(unread)] = False
-    return Labels(names, join_rows(rows, offsets), bad, blank, listing, separated, unread)
+    return Labels(names, join_rows(rows, offsets), bad, blank, listing, odd, unread)
 
 
 def _orphans(
-    paired: Paired, labels: Labels, images: Sequence[str], claimed: dict[int, str], good: Array, bad: Array
+    paired: Paired,
+    labels: Labels,
+    images: Sequence[str],
+    claimed: dict[int, str],
+    good: Array,
+    bad: Array,
+    suffixes: dict[str, str],
 ) -> dict[str, int]:
-    """Label files without an image, by the image that is missing; the rest goes to `paired.loose`."""
+    """Label files without an image, by the image that is missing; the rest goes to `paired.loose`.
+
+    suffixes: those that images are known to have, by stem.
+    """
     known = set(images)
     folders = {labels.files[at].rpartition("/")[0] for at in {*claimed, *np.flatnonzero(good > bad).tolist()}}
     extra: dict[str, int] = {}
@@ -226,7 +279,7 @@ def _orphans(
                 what = f"{labels.unread[at].what} It was not used."
                 paired.problems.append(("malformed-record", name, "", what))
             continue
-        image = image_path(name)
+        image = image_path(name, suffixes.get(stem(name), ".jpg"))
         if image in known or image in extra:
             other = f"as {image} has one already" if image in known else f"for {image}"
             what = f"a second label file, {other}; it was not used"

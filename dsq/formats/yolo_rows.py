@@ -21,6 +21,14 @@ BOX, PREDICTION, POLYGON, POSE = range(4)
 LIMIT = 1e9  # a number beyond it is no coordinate and no class
 MOST_BAD = 1000  # lines of one file that are told one by one
 
+#: what this reader understands and the trainer does not: it opens labels as UTF-8 and splits rows at white space
+ODDITIES = (
+    "it begins with a byte order mark",
+    "it is written in UTF-16, not in UTF-8",
+    "it is not written in UTF-8",
+    "commas or semicolons stand in its numbers",
+)
+
 _PLAIN = b"0123456789.+-eE \t\r\n"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
@@ -55,14 +63,14 @@ class Parsed:
     """What a batch of label files says: `rows`, `bad` lines, and a flag a file for the rest.
 
     blank: nothing but white space. listing: its first line is the name of an image, so it is no label file.
-    separated: its numbers stand between commas or semicolons.
+    odd: the position in ODDITIES of why Ultralytics cannot read it, -1 where it can.
     """
 
     rows: Rows
     bad: list[Bad]
     blank: Array
     listing: Array
-    separated: Array
+    odd: Array
 
 
 def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = None) -> Parsed:
@@ -71,7 +79,7 @@ def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = Non
     Plain files are read all at once; those with commas, byte order marks or letters line by line.
     """
     blank = np.array([not text.strip() for text in texts], bool)
-    listing, separated = np.zeros(len(texts), bool), np.zeros(len(texts), bool)
+    listing, odd = np.zeros(len(texts), bool), np.full(len(texts), -1, np.int8)
     fast = [i for i, text in enumerate(texts) if _plain(text)]
     try:
         values, *places = _split_plain(texts, fast)
@@ -88,7 +96,7 @@ def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = Non
             lines = [(number, line) for number, line in enumerate(_LINE_END.split(text), 1) if line.strip()]
             blank[i] = not lines
             listing[i] = bool(lines) and is_image(lines[0][1].strip())
-            separated[i] = "," in text or ";" in text
+            odd[i] = _judge_text(texts[i], text)
             if not listing[i]:
                 _read_lines(i, lines, more, spots, complaints)
         values = np.concatenate([values, np.array(more, float)])
@@ -107,7 +115,20 @@ def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = Non
     if slow:
         good = good[np.lexsort((line[good], file[good]))]
     rows = Rows(file[good], line[good], kind[good], start[good], count[good], values)
-    return Parsed(rows, complaints.told(), blank, listing, separated)
+    return Parsed(rows, complaints.told(), blank, listing, odd)
+
+
+def _judge_text(data: bytes, text: str) -> int:
+    """The position in ODDITIES of what keeps the trainer from reading a text; -1 for nothing."""
+    try:
+        plain = data.decode()
+    except UnicodeDecodeError:
+        return 1 if b"\0" in data else 2
+    if "\0" in plain and "\0" not in text:
+        return 1
+    if plain.startswith("\ufeff"):
+        return 0
+    return 3 if "," in text or ";" in text else -1
 
 
 class _Complaints:

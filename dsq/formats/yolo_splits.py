@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,21 @@ from dsq.formats.layout import (
     split_of,
     split_of_path,
 )
+from dsq.formats.naming import UNASSIGNED
 from dsq.formats.yolo_config import Config, Declared, Problem, is_image_list, is_split_list, read_entries
 from dsq.model import Notice
+
+Array = NDArray[Any]
 
 MOST_LIST = 256 << 20  # bytes of a list file
 SHOWN = 8  # paths or names that a message lists
 
 
 class Tree:
-    """The dataset's images (those that only labels speak of too) by folder and by name."""
+    """The dataset's images by folder and by name; `absent`: those that only labels speak of."""
 
-    def __init__(self, files: Sequence[str]) -> None:
+    def __init__(self, files: Sequence[str], absent: Container[str] = ()) -> None:
+        self.absent = absent
         self.row = {name: i for i, name in enumerate(files)}
         self.index = ImageIndex([])
         self.index.places = {name: Place("", name) for name in files}
@@ -46,6 +51,15 @@ class Tree:
                 self.above.add(folder)
                 folder = folder.rpartition("/")[0]
 
+    @cached_property
+    def spelled(self) -> dict[str, list[tuple[str, str]]]:
+        """Folders as they are and in plain spelling behind a slash, by the last part of that."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for folder in self.above:
+            plain = f"/{_plain(folder)}"
+            found.setdefault(plain.rpartition("/")[2], []).append((folder, plain))
+        return found
+
     def below(self, folder: str) -> list[int]:
         """Positions of the images in a folder and its subfolders."""
         if not folder:
@@ -56,9 +70,13 @@ class Tree:
 
 @dataclass
 class Splits:
-    """What was found: `split` (images,) of names and None, and what there is to say about it."""
+    """What was found: `split` (images,) of names and None, and what there is to say about it.
 
-    split: NDArray[Any]
+    held (images,): whether a place that is declared for a split holds the image, or a folder names its split.
+    """
+
+    split: Array
+    held: Array
     notices: list[Notice] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)  # list files that were used
@@ -75,7 +93,7 @@ def assign_splits(request: Request, tree: Tree, config: Config | None, loose: It
     name splits where the config names none. Images that neither covers get the split that their folder names,
     unless the config declares that split elsewhere.
     """
-    splits = Splits(np.full(len(tree.row), None, object))
+    splits = Splits(np.full(len(tree.row), None, object), np.zeros(len(tree.row), bool))
     members: dict[str, list[int]] = {}
     if config is not None and config.splits:
         _follow(request, tree, config, splits, members)
@@ -89,14 +107,41 @@ def assign_splits(request: Request, tree: Tree, config: Config | None, loose: It
         if split and split not in declared:
             free = [row for row in rows if splits.split[row] is None]
             splits.split[free] = split
+    splits.held = splits.split.astype(bool)
+    for rows in members.values():
+        splits.held[rows] = True
     return splits
 
 
 def _share_out(tree: Tree, members: dict[str, list[int]], where: str, splits: Splits) -> None:
-    """Fill `splits.split`; an image that two splits hold goes to the smaller, or to the one named first."""
+    """Fill `splits.split`; an image that two splits hold goes to the smaller, or to the one named first.
+
+    Splits that hold the very same images are one: that which their folder names; none where every other image of
+    the set is in a split of its own, as a set that is not split is written so; else the first.
+    """
     files = list(tree.row)
-    for split, rows in sorted(members.items(), key=lambda item: len(set(item[1]))):
-        mine = np.unique(np.array(rows, np.int64))
+    held = {split: np.unique(np.array(rows, np.int64)) for split, rows in members.items()}
+    alike: dict[bytes, list[str]] = {}
+    for split, mine in held.items():
+        if len(mine):
+            alike.setdefault(mine.tobytes(), []).append(split)
+    unsaid: list[Array] = []
+    for same in alike.values():
+        if len(same) == 1:
+            continue
+        mine = held[same[0]]
+        shown = _some([files[i] for i in mine[:2].tolist()], len(mine))
+        text = f"{' and '.join(same)} are the same {len(mine):,} image{'s' if len(mine) != 1 else ''} ({shown})"
+        splits.notice("same-images-in-two-splits", text, where)
+        folders = [split_of(part) or part for part in files[mine[0]].split("/")[-2::-1]]
+        named = next((folder for folder in folders if folder in same), None)
+        others = [rows for split, rows in held.items() if split not in same]
+        if named is None and len(np.unique(np.concatenate([mine, *others]))) == len(files):
+            unsaid.append(mine)
+        for split in same:
+            if split != (named or same[0]):
+                del held[split]
+    for split, mine in sorted(held.items(), key=lambda item: len(item[1])):
         taken = splits.split[mine]
         splits.split[mine[taken == None]] = split  # noqa: E711 (element by element)
         for other in dict.fromkeys(taken.tolist()):
@@ -107,20 +152,31 @@ def _share_out(tree: Tree, members: dict[str, list[int]], where: str, splits: Sp
                     f"({_some([files[i] for i in both[:2].tolist()], len(both))}); counted as {other}"
                 )
                 splits.problems.append(("image-in-two-splits", where, "", what))
+    for mine in [*unsaid, *(mine for split, mine in held.items() if split == UNASSIGNED)]:
+        splits.split[mine] = None
 
 
 def _follow(request: Request, tree: Tree, config: Config, splits: Splits, members: dict[str, list[int]]) -> None:
     """Look up every place that the config declares."""
-    moved: list[str] = []
+    moved: dict[str, None] = {}
     for declared in config.splits:
         rows, taken, tried = _locate(request, tree, config, declared, splits)
         members.setdefault(declared.split, []).extend(rows)
         told = f"{declared.key}: {declared.value}"
         if rows:
             splits.found += 1
-            if len(tried) > 1:
+            if (
+                len(tried) > 1
+                and config.path
+                and taken == posixpath.normpath(f"{config.folder or '.'}/{declared.value}")
+            ):
+                inside = _inside(posixpath.join(config.folder, config.path.replace("\\", "/")), request.source.root)
+                why = "is not there" if inside is not None else "leads out of the dataset"
+                moved[f"path: {config.path} {why}, the yaml's own folder was taken"] = None
+            elif len(tried) > 1:
                 also = f" (tried {_some(tried[:-1])})" if len(tried) > 2 else ""
-                moved.append(f"{told} is not there, {taken} was taken{also}")
+                stated = tried[0] if taken == declared.value else declared.value
+                moved[f"{declared.key}: {stated} is not there, {taken} was taken{also}"] = None
         elif declared.split == "test" and not _has_files(request, tried):
             splits.notice("split-absent", f"{told} is declared but not there (tried {_some(tried)}).", config.file)
         else:
@@ -172,6 +228,18 @@ def _locate(
     return rows, _some(folders), tried
 
 
+def find_place(tree: Tree, config: Config, value: str, root: str, files: Container[str] = ()) -> str | None:
+    """The folder with images, or the file of `files`, that a config calls `value`; "" is the root of the dataset.
+
+    root: the absolute path of the dataset.
+    """
+    for path in _candidates(config, value.replace("\\", "/")):
+        local = _inside(path, root)
+        if local is not None and (local in tree.above or local in files):
+            return local
+    return None
+
+
 def find_file(request: Request, config: Config, value: str) -> tuple[str | None, list[str]]:
     """The listed file that a config calls `value`, and what was tried, in order, the hit last."""
     tried: list[str] = []
@@ -216,7 +284,8 @@ def _alike(tree: Tree, value: str) -> list[str]:
     for end in _ends(value):
         wanted = _plain(end)
         names_split = any(split_of(part) for part in end.split("/"))
-        fits = [folder for folder in tree.above if f"/{_plain(folder)}".endswith(f"/{wanted}")]
+        likely = tree.spelled.get(wanted.rpartition("/")[2], [])
+        fits = [folder for folder, plain in likely if plain.endswith(f"/{wanted}")]
         depth = min((folder.count("/") for folder in fits), default=0)
         fits = sorted(folder for folder in fits if folder.count("/") == depth)
         if fits and (names_split or len(fits) == 1):
@@ -278,7 +347,7 @@ def _read_list(
             split = split_of_path(entry)
             if found is not None and split and split_of_path(found) not in (None, split):
                 found = None
-            if found is not None:
+            if found is not None and found not in tree.absent:
                 looked.append((entry, found))
         if found is not None:
             rows.append(tree.row[found])
@@ -288,10 +357,13 @@ def _read_list(
             missing.append(entry)
     if looked:
         entry, found = looked[0]
-        text = f"{len(looked):,} of {len(entries):,} entries lead nowhere as written; their images were found by name"
+        one = len(looked) == 1
+        text = f"{len(looked):,} of {len(entries):,} entries lead{'s' if one else ''} nowhere as written"
+        text += f"; {'its image was' if one else 'their images were'} found by name"
         splits.notice("path-resolved", f"{text} ({entry} is {found}).", name)
     if missing:
-        what = f"{len(missing):,} of {len(entries):,} images that the list names are not here"
+        verb = "is" if len(missing) == 1 else "are"
+        what = f"{len(missing):,} of {len(entries):,} images that the list names {verb} not here"
         splits.problems.append(("missing-image", name, "", f"{what} ({_some(missing[:2], len(missing))})"))
     names = list(tree.row)
     again = [names[row] for row, count in Counter(rows).items() if count > 1]
@@ -300,7 +372,8 @@ def _read_list(
         splits.problems.append(("duplicate-image-record", name, "", what))
     if outside:
         shown = _some(outside[:2], len(outside))
-        what = f"{len(outside):,} entries lead out of the dataset ({shown}); they were not opened"
+        lead = "1 entry leads" if len(outside) == 1 else f"{len(outside):,} entries lead"
+        what = f"{lead} out of the dataset ({shown}), not opened"
         splits.problems.append(("path-outside-dataset", name, "", what))
     return rows
 

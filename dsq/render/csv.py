@@ -7,6 +7,7 @@ import io
 import json
 from typing import Any
 
+from dsq.printing import printable
 from dsq.report import FIELDS, Report
 
 
@@ -16,12 +17,13 @@ def render_csv(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(FIELDS)
     for record in report.records:
-        writer.writerow([_cell(record[name]) for name in FIELDS])
+        writer.writerow([safe_cell(record[name]) for name in FIELDS])
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
+    """The value as a cell that no spreadsheet takes for a formula."""
     if value is None or isinstance(value, int | float):
         return value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dsq.health import Health
 from dsq.model import Dataset
-from dsq.render.text import FORMAT_NAMES, notice_line, printable
+from dsq.printing import printable
+from dsq.render.text import format_name, notice_line
 
 BAR = 24
 CLASSES_SHOWN = 30
@@ -14,7 +15,7 @@ def render_info(dataset: Dataset, facts: Health) -> str:
     """What was recognised and why, then counts, splits, classes, sizes and notices."""
     about = dataset.about
     rows = [
-        ("format", FORMAT_NAMES.get(about.format, about.format)),
+        ("format", format_name(about)),
         ("root", about.root),
         ("why", "; ".join(about.why) or "forced by --format"),
         ("images", _images(facts)),

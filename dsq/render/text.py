@@ -12,6 +12,7 @@ import click
 
 from dsq.health import Health, health
 from dsq.model import About, Notice
+from dsq.printing import printable
 from dsq.report import Part, Report
 
 FORMAT_NAMES = {
@@ -34,6 +35,7 @@ LOOKED_AT = 2000  # findings whose messages are compared to see whether all say 
 PLACE_WIDTH = 56
 NOTE_WIDTH = 200
 NOTES_SHOWN = 5
+QUIET = ("voc-offset",)  # kinds of notices that the first line tells in a word; dsq info has the reasons
 Style = Callable[[str], str]
 
 
@@ -60,7 +62,7 @@ def render_text(report: Report, *, show_all: bool = False, colour: bool = False)
     if not any(sections):
         lines.append(paint("Nothing found.", "green") + f" {report.summary['checked']} rules were checked.")
     lines += ["", _closing(report, show_all), _next(report)]
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(lines)
 
 
 def head_lines(about: About, facts: Health) -> list[str]:
@@ -71,7 +73,7 @@ def head_lines(about: About, facts: Health) -> list[str]:
         (facts.classes, "class", "classes"),
     ]
     told = [f"{count:,} {one if count == 1 else many}" for count, one, many in counts]
-    first = " · ".join([FORMAT_NAMES.get(about.format, about.format), *told])
+    first = " · ".join([format_name(about), *told])
     if facts.without_file:
         first += f" · {facts.without_file:,} labelled without an image file"
     parts = [f"{name} {count:,}" for name, count in facts.splits.items() if name != "none"]
@@ -84,11 +86,17 @@ def head_lines(about: About, facts: Health) -> list[str]:
     if facts.sources < facts.images:
         parts.append(f"{facts.images:,} files from {facts.sources:,} source images")
     lines = [first, " · ".join(part for part in parts if part)]
-    notes = [f"note: {notice_line(notice)}" for notice in about.notices]
+    notes = [f"note: {notice_line(notice)}" for notice in about.notices if notice.kind not in QUIET]
     lines += [note if len(note) <= NOTE_WIDTH else note[: NOTE_WIDTH - 1] + "…" for note in notes[:NOTES_SHOWN]]
     if len(notes) > NOTES_SHOWN:
         lines.append(f"note: {len(notes) - NOTES_SHOWN} more (dsq info shows them all)")
-    return [line for line in lines if line]
+    return [printable(line) for line in lines if line]
+
+
+def format_name(about: About) -> str:
+    """The format in words, for VOC with the convention that was taken."""
+    name = FORMAT_NAMES.get(about.format, about.format)
+    return name if about.voc_offset is None else f"{name} ({about.voc_offset}-based)"
 
 
 def notice_line(notice: Notice) -> str:
@@ -114,7 +122,7 @@ def _rule_lines(report: Report, part: Part, level: str, limit: int | None, paint
     count = part.counts[level]
     keep = (part.table["severity"] == level).to_numpy()
     same = Part(part.rule, part.table[keep].reset_index(drop=True), part.rows[keep], part.thresholds)
-    told = same.messages(LOOKED_AT)
+    told = [printable(message) for message in same.messages(LOOKED_AT)]
     firsts: dict[str, int] = {}
     for number, message in enumerate(told):
         firsts.setdefault(message, number)
@@ -128,6 +136,8 @@ def _rule_lines(report: Report, part: Part, level: str, limit: int | None, paint
         more = f"   +{count - len(places):,}" if count > len(places) else ""
         return [title + told[0], f"      {text}{more}"] if text or more else [title + told[0]]
     lines: list[str] = []
+    for record in records:
+        record["message"] = printable(record["message"])
     often = Counter(told)
     most = sorted(firsts, key=lambda message: (-often[message], firsts[message]))
     picked = list(range(count)) if limit is None else [firsts[message] for message in most[:limit]]
@@ -155,6 +165,8 @@ def _noun(part: Part, records: list[dict[str, Any]]) -> str:
         word = "image" if len(set(part.rows.tolist())) == len(part.rows) else "finding"
     elif all(record["category"] is not None for record in records):
         word = "class"
+    elif any(record["subject"] is not None for record in records):
+        return ""  # about the set, or a file or folder of it: the message counts what is wrong there
     elif all(record["origin"] for record in records):
         word = "record" if any(record["origin"]["line"] is not None for record in records) else "file"
     else:
@@ -164,21 +176,21 @@ def _noun(part: Part, records: list[dict[str, Any]]) -> str:
 
 def _place(record: dict[str, Any], *, short: bool) -> str:
     """Where to look: the label file's line, the annotation's id, or the image; long names lose their middle."""
-    cut = _elide if short else str
+    cut = _elide if short else printable
     origin = record["origin"]
     if record["box_id"] is None and len(record["images"]) > 1:
-        images = [cut(name) for name in record["images"]]
+        images = [cut(name) for name in dict.fromkeys(record["images"])]
         return " = ".join(images[:2]) + (f" (+{len(images) - 2})" if len(images) > 2 else "")
     if origin and origin["line"] is not None:
         return f"{cut(origin['file'])}:{origin['line']}"
-    if record["image"] is not None and origin and origin["id"] is not None:
-        return f"{cut(record['image'])} #{origin['id']}"
-    if origin and record["image"] is None:
+    if origin and (record["image"] is None or record["stated"]):
         return cut(origin["file"]) + (f" #{origin['id']}" if origin["id"] is not None else "")
-    return cut(record["image"] or "")
+    number = f" #{origin['id']}" if origin and origin["id"] is not None else ""
+    return cut(record["image"]) + number if record["image"] else ""
 
 
 def _elide(name: str) -> str:
+    name = printable(name)
     if len(name) <= PLACE_WIDTH:
         return name
     return f"{name[: PLACE_WIDTH // 2]}…{name[-PLACE_WIDTH // 2 + 1 :]}"
@@ -219,7 +231,7 @@ def _hints(parts: Iterable[Part]) -> Iterable[int]:
 
 def _next(report: Report) -> str:
     root = report.scan.about.root or "SRC"
-    quoted = shlex.quote(root) if re.search(r"[^\w./-]", root) else root
+    quoted = printable(shlex.quote(root) if re.search(r"[^\w./-]", root) else root)
     worst = next((part for part in report.parts if part.counts.get("error")), None)
     worst = worst or next((part for part in report.parts if part.counts.get("warning")), None)
     if worst is None:
@@ -240,8 +252,3 @@ def _painter(colour: bool) -> Callable[[str, str], str]:
         return click.style(text, fg=hue, bold=True)
 
     return paint
-
-
-def printable(line: str) -> str:
-    """Control characters of hostile names as escapes; our own colours stay."""
-    return re.sub(r"[\x00-\x1a\x1c-\x1f\x7f]|\x1b(?!\[\d*(?:;\d+)*m)", lambda m: f"\\x{ord(m[0]):02x}", line)

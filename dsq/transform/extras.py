@@ -20,7 +20,7 @@ def without_keys(blobs: Array, keys: Sequence[str], rows: Array | None = None) -
     marks = [f'"{key}"'.encode() for key in keys]
     for row in range(len(blobs)) if rows is None else rows.tolist():
         blob = blobs[row]
-        if blob is None or not any(mark in blob for mark in marks) or blob[:1] != b"{":
+        if not isinstance(blob, bytes) or blob[:1] != b"{" or not any(mark in blob for mark in marks):
             continue
         record = msgspec.json.decode(blob, type=dict[str, Raw])
         kept = {key: raw for key, raw in record.items() if key not in keys}
@@ -35,7 +35,7 @@ def without_elements(blobs: Array, tags: Sequence[str]) -> tuple[Array, int]:
     marks = [f"<{tag}".encode() for tag in tags]
     lost = 0
     for row, blob in enumerate(blobs.tolist()):
-        if blob is None or blob[:1] != b"<" or not any(mark in blob for mark in marks):
+        if not isinstance(blob, bytes) or blob[:1] != b"<" or not any(mark in blob for mark in marks):
             continue
         kept = blob
         for pattern in patterns:

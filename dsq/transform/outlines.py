@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from dsq.masks import mask_extents
+from dsq.masks import mask_extents, pack_runs, runs_of
 from dsq.transform.affine import Moves
 
 Array = NDArray[Any]
@@ -35,7 +36,7 @@ def move_masks(blobs: Array, image_row: Array, moves: Moves, coefficients: Array
     lost = np.zeros(len(blobs), bool)
     steps = coefficients.tolist()
     rle: list[int] = []
-    for row in np.flatnonzero([blob is not None for blob in blobs]).tolist():
+    for row in np.flatnonzero(pd.notna(blobs)).tolist():
         blob = bytes(blobs[row])
         if blob.lstrip()[:1] == b"{":
             rle.append(row)
@@ -59,7 +60,7 @@ def move_keypoints(blobs: Array, coefficients: Array) -> tuple[Array, Array]:
     """
     moved = blobs.copy()
     lost = np.zeros(len(blobs), bool)
-    for row in np.flatnonzero([blob is not None for blob in blobs]).tolist():
+    for row in np.flatnonzero(pd.notna(blobs)).tolist():
         try:
             points = np.array(_flat.decode(blobs[row])).reshape(-1, 3)
         except (msgspec.DecodeError, ValueError):
@@ -106,28 +107,22 @@ def _errors(blobs: Array) -> list[tuple[int, str]]:
 
 def _move_runs(blob: Any, moves: Moves, row: int) -> bytes | None:
     """A run-length mask after its image's move; None where its size is not the image's."""
-    from pycocotools import mask as coco
-
-    known = msgspec.json.decode(blob)
-    height, width = known["size"]
+    height, width, runs, as_list = runs_of(bytes(blob))
     if (width, height) != (moves.width[row], moves.height[row]) or width * height > MOST_PIXELS:
         return None
     full_width, full_height = int(moves.full_width[row]), int(moves.full_height[row])
     if full_width * full_height > MOST_PIXELS:
         return None
-    as_list = isinstance(known["counts"], list)
-    packed = coco.frPyObjects(known, height, width) if as_list else known
-    pixels = _turn(coco.decode(packed), int(moves.orient[row]))
+    flat = np.repeat(np.arange(len(runs), dtype=np.uint8) & 1, runs)
+    pixels = _turn(flat.reshape(height, width, order="F"), int(moves.orient[row]))
     new_width, new_height = int(moves.new_width[row]), int(moves.new_height[row])
     ys = ((np.arange(new_height) + 0.5) * pixels.shape[0] / new_height).astype(np.int64)
     xs = ((np.arange(new_width) + 0.5) * pixels.shape[1] / new_width).astype(np.int64)
     full = np.zeros((full_height, full_width), np.uint8, order="F")
     left, top = int(moves.left[row]), int(moves.top[row])
     full[top : top + new_height, left : left + new_width] = pixels[np.ix_(ys, xs)]
-    if as_list:
-        return _encode({"size": [full_height, full_width], "counts": run_lengths(full)})
-    counts = coco.encode(full)["counts"]
-    return _encode({"size": [full_height, full_width], "counts": counts.decode()})
+    counts = run_lengths(full)
+    return _encode({"size": [full_height, full_width], "counts": counts if as_list else pack_runs(counts)})
 
 
 def run_lengths(pixels: Array) -> list[int]:

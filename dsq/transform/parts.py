@@ -62,3 +62,21 @@ def empty_images(dataset: Dataset, images: Array, emptied: str) -> tuple[Dataset
     states = table["label_state"].astype(object).to_numpy(object).copy()
     states[bare] = emptied
     return dataset.replace(images=table.assign(label_state=pd.Categorical(states))), files
+
+
+def close_ids(categories: Table) -> Table:
+    """Classes with YOLO's numbers: those that are declared count from 0 in their order, the others keep their id,
+    which is their name, where it is free, and are declared with the next one where it is not.
+    """
+    ids = categories["category_id"].to_numpy().copy()
+    declared = categories["declared"].to_numpy().copy()
+    known = np.flatnonzero(declared)
+    ids[known] = np.arange(len(known))
+    taken = set(ids[known].tolist())
+    following = max(ids.tolist(), default=-1) + 1
+    for row in np.flatnonzero(~declared).tolist():
+        if int(ids[row]) in taken:
+            ids[row], following = following, following + 1
+            declared[row] = True
+        taken.add(int(ids[row]))
+    return categories.assign(category_id=ids, declared=declared, source_id=pd.array(ids, dtype="Int64"))

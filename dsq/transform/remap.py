@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dsq.errors import ConfigError
 from dsq.model import Dataset, Table
 from dsq.transform.extras import object_array, without_keys
-from dsq.transform.parts import EMPTIED, empty_images
+from dsq.transform.parts import EMPTIED, close_ids, empty_images
 
 Array = NDArray[Any]
 
@@ -67,7 +67,7 @@ def remap(
         kept = _ordered(kept, new, order, wanted)
     if not any(touched) and kept == list(range(len(names))):
         return Remapped(dataset, _changes(dataset, names, new, []), [])
-    categories = _categories(dataset, old, kept, keys, any(touched), order is not None)
+    categories = _categories(dataset, old, kept, keys, ordered=order is not None)
     position = {keys[place]: row for row, place in enumerate(kept)}
     ids = categories["category_id"].to_numpy()
     target = np.array([ids[position[key]] if key[0] is not None else -1 for key in keys], np.int64)
@@ -102,7 +102,7 @@ def _categories(
     old: Table,
     kept: list[int],
     keys: list[tuple[str | None, int]],
-    touched: bool,
+    *,
     ordered: bool,
 ) -> Table:
     """The new categories, in their order; columns that a class does not say are taken from those merged into it."""
@@ -114,23 +114,26 @@ def _categories(
     renamed = np.flatnonzero([name != stood for name, stood in zip(names, table["name"], strict=True)])
     table["name"] = object_array(names)
     declared = old["declared"].to_numpy()
-    table["declared"] = np.array([declared[members[keys[place]]].any() for place in kept], bool)
+    said = np.array([declared[members[keys[place]]].any() for place in kept], bool)
+    said[renamed] = True  # a name of its own is no bare number any more
+    table["declared"] = said
     above = old["supercategory"].to_numpy(object)
     table["supercategory"] = object_array(
         [next((above[p] for p in members[keys[place]] if isinstance(above[p], str)), None) for place in kept]
     )
     table["extras"] = without_keys(table["extras"].to_numpy(object), ("name", "id"), renamed)
-    ids = np.sort(table["category_id"].to_numpy())
-    numbers = table["source_id"]
-    closing = dataset.about.format == "yolo" and (len(kept) < len(old) or ordered)
-    if closing:
-        table["category_id"] = np.arange(len(kept))
-        table["source_id"] = pd.array(np.arange(len(kept)), dtype="Int64")
-    elif ordered:
+    if dataset.about.format == "yolo":
+        fewer = len(kept) < len(old) or said.sum() > declared.sum()
+        return close_ids(table) if ordered or fewer else table
+    if ordered:  # the numbers go round among the classes that are declared; the others are called by theirs
+        ids, numbers = table["category_id"].to_numpy().copy(), table["source_id"]
+        ids[said] = np.sort(ids[said])
         table["category_id"] = ids
+        if not numbers[said].isna().any():
+            stated = numbers.array.copy()
+            stated[said] = np.sort(numbers[said].to_numpy(np.int64))
+            table["source_id"] = stated
         table["extras"] = without_keys(table["extras"].to_numpy(object), ("id",))
-        if not numbers.isna().any():
-            table["source_id"] = pd.array(np.sort(numbers.to_numpy(np.int64)), dtype="Int64")
     return table
 
 

@@ -86,21 +86,11 @@ def resize(
     padded = (full_width != new_width) | (full_height != new_height)
     changed = known & (resized | padded | (orient > 1))
     moved, lost = _move(boxes, image_row, changed, moves, scale)
-    ops = images["pixel_ops"].to_numpy(object).copy()
-    pads = np.stack([left, top, full_width - new_width - left, full_height - new_height - top], 1).tolist()
-    for row in np.flatnonzero(changed).tolist():
-        step: dict[str, Any] = {"mode": mode} if resized[row] or padded[row] else {}
-        if orient[row] > 1:
-            step["orient"] = int(orient[row])
-        if resized[row]:
-            step["resize"] = [int(new_width[row]), int(new_height[row])]
-        if padded[row]:
-            step |= {"pad": pads[row], "fill": list(fill)}
-        ops[row] = encode_ops([*decode_ops(ops[row]), step])
+    steps = _steps(moves, changed, orient, resized, padded, {"mode": mode}, list(fill))
     resized_images = images.assign(
         width=_where(changed, full_width, images["width"]),
         height=_where(changed, full_height, images["height"]),
-        pixel_ops=ops,
+        pixel_ops=_added(images["pixel_ops"].to_numpy(object), steps),
         extras=without_keys(images["extras"].to_numpy(object), _SIZE_KEYS, np.flatnonzero(changed)),
     )
     heads = _headers(table, resized_images, changed, orient)
@@ -111,6 +101,35 @@ def resize(
         images.loc[~known, "file"].tolist(),
         {kind: count for kind, count in lost.items() if count},
     )
+
+
+def _steps(
+    moves: Moves, changed: Array, orient: Array, resized: Array, padded: Array, mode: dict[str, Any], fill: list[int]
+) -> dict[int, dict[str, Any]]:
+    """What is done to the pixels of each changed image, by row; see `dsq.pixels`."""
+    right = moves.full_width - moves.new_width - moves.left
+    bottom = moves.full_height - moves.new_height - moves.top
+    pads = np.stack([moves.left, moves.top, right, bottom], 1).tolist()
+    sizes = np.stack([moves.new_width, moves.new_height], 1).tolist()
+    steps = {}
+    for row in np.flatnonzero(changed).tolist():
+        step = dict(mode) if resized[row] or padded[row] else {}
+        if orient[row] > 1:
+            step["orient"] = int(orient[row])
+        if resized[row]:
+            step["resize"] = sizes[row]
+        if padded[row]:
+            step |= {"pad": pads[row], "fill": fill}
+        steps[row] = step
+    return steps
+
+
+def _added(ops: Array, steps: Mapping[int, Mapping[str, Any]]) -> Array:
+    """The column `pixel_ops` with one more step for some images."""
+    found = ops.copy()
+    for row, step in steps.items():
+        found[row] = encode_ops([*decode_ops(ops[row]), step])
+    return found
 
 
 def _checked(size: Any, mode: str, box_frame: str, auto_orient: bool, headers: Table | None) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dsq.errors import ConfigError
 from dsq.model import Dataset
-from dsq.transform.parts import EMPTIED, empty_images, keep_images
+from dsq.transform.parts import EMPTIED, close_ids, empty_images, keep_images
 from dsq.transform.remap import unknown_class
 from dsq.transform.strata import assign, draw_order, label_columns
 
@@ -100,10 +100,10 @@ def _of_classes(dataset: Dataset, classes: set[str]) -> tuple[Dataset, Array]:
     gone: Array = boxes["image_id"].to_numpy()[~stays]
     categories = table[kept].reset_index(drop=True)
     boxes = boxes[stays].reset_index(drop=True)
-    if dataset.about.format == "yolo" and not kept.all():  # its ids count from 0 without a gap
-        boxes["category_id"] = pd.Index(ids).get_indexer(pd.Index(boxes["category_id"]))
-        categories["category_id"] = np.arange(len(categories))
-        categories["source_id"] = pd.array(np.arange(len(categories)), dtype="Int64")
+    if dataset.about.format == "yolo" and not kept.all():
+        categories = close_ids(categories)
+        place = pd.Index(ids).get_indexer(pd.Index(boxes["category_id"]))
+        boxes["category_id"] = categories["category_id"].to_numpy()[place]
     return dataset.replace(categories=categories, boxes=boxes), gone
 
 

@@ -18,13 +18,13 @@ Array = NDArray[Any]
 #: pixels by which the edges of one box may differ between two copies of an image
 TOLERANCE = 0.01
 _FILLED = ("difficult", "truncated", "occluded", "area", "score", "segmentation", "keypoints", "extras")
-_CONFLICTS = ("kind", "file", "first", "second", "what")
+_CONFLICTS = ("kind", "file", "first", "second", "copy", "what")
 
 
 class United(NamedTuple):
-    """`dataset` with one image for all copies; `conflicts`: `kind`, `file`, `first` and `second` (sources),
-    `what`; `kept`: positions of the images that are left; `copy_of`: (images before,) position in `kept` of the
-    image that each became; `boxes`: how many identical boxes were taken once.
+    """`dataset` with one image for all copies; `conflicts`: `kind`, `file` (of the first copy), `first` and `second`
+    (sources), `copy` (file of the second), `what`; `kept`: positions of the images that are left; `copy_of`: (images
+    before,) position in `kept` of the image that each became; `boxes`: how many identical boxes were taken once.
     """
 
     dataset: Dataset
@@ -34,8 +34,9 @@ class United(NamedTuple):
     boxes: int
 
 
-def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[str, set[int]]) -> United:
-    """Unite images with an equal digest (None: never equal). The first of them keeps its name, split and source.
+def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[str, set[int]], rank: Array) -> United:
+    """Unite images with an equal digest (None: never equal). The first by `rank` (images,) of them keeps its name,
+    split and source.
 
     A box that two copies have (same class, each edge within 0.01 px) is taken once, and what the first does not
     say of it is filled in from the second; all others are kept. A conflict is told where copies disagree on the
@@ -43,28 +44,31 @@ def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[
     the classes a source lists) labels. Copies whose boxes are in different units stay apart.
     """
     images = dataset.images
-    keys = [None if digest is None else f"{digest} {unit}" for digest, unit in zip(digests, images["unit"], strict=True)]
+    keys = [
+        None if digest is None else f"{digest} {unit}" for digest, unit in zip(digests, images["unit"], strict=True)
+    ]
     codes = pd.factorize(pd.Series(keys, dtype=object))[0]
     first = np.arange(len(images))
     seen: dict[int, int] = {}
-    for row in np.flatnonzero(codes >= 0).tolist():
+    order = np.argsort(rank, kind="stable")
+    for row in order[codes[order] >= 0].tolist():
         first[row] = seen.setdefault(int(codes[row]), row)
     kept = np.flatnonzero(first == np.arange(len(images)))
     position = np.cumsum(first == np.arange(len(images))) - 1
     copy_of = position[first]
-    copies = np.flatnonzero(first != np.arange(len(images)))
+    copies = order[(first != np.arange(len(images)))[order]]
     if not len(copies):
         return United(dataset, _table([]), kept, copy_of, 0)
     boxes = dataset.boxes
     image_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
     within = np.flatnonzero(np.isin(first[image_row], first[copies]))
-    pairs = _matches(boxes, within, image_row, first)
+    pairs = _matches(boxes, within, image_row, first, rank)
     conflicts = _disagreements(images, copies, first)
     conflicts += _missing_boxes(dataset, known, within, image_row, first, copies, pairs)
-    filled, gone = _fill(boxes, pairs, image_row)
+    filled, gone = _fill(boxes, pairs)
     ids = images["image_id"].to_numpy()
     filled["image_id"] = ids[first[image_row]]
-    table = _states(images, first, kept, copies)
+    table = _states(images, first, copies)
     headers = dataset.headers
     if headers is not None:
         headers = headers[np.isin(headers["image_id"].to_numpy(), ids[kept])].reset_index(drop=True)
@@ -76,36 +80,36 @@ def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[
     return United(united, _table(conflicts), kept, copy_of, len(gone))
 
 
-def _matches(boxes: Table, within: Array, image_row: Array, first: Array) -> Array:
+def _matches(boxes: Table, within: Array, image_row: Array, first: Array, rank: Array) -> Array:
     """(m, 2) positions of boxes that are one in two copies, the one of the earlier copy first."""
     x, y = boxes["x"].to_numpy()[within], boxes["y"].to_numpy()[within]
     corners = np.stack([x, y, x + boxes["width"].to_numpy()[within], y + boxes["height"].to_numpy()[within]], 1)
-    key = pd.factorize(
-        pd.MultiIndex.from_arrays([first[image_row[within]], boxes["category_id"].to_numpy()[within]])
-    )[0]
+    key = pd.factorize(pd.MultiIndex.from_arrays([first[image_row[within]], boxes["category_id"].to_numpy()[within]]))[
+        0
+    ]
     found = []
     for left, right in pairs_within(key):
         near = (np.abs(corners[left] - corners[right]) <= TOLERANCE).all(axis=1)
         near &= image_row[within[left]] != image_row[within[right]]
         found.append(np.stack([within[left[near]], within[right[near]]], 1))
     pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
-    swap = image_row[pairs[:, 0]] > image_row[pairs[:, 1]]
+    copy = rank[image_row]
+    swap = copy[pairs[:, 0]] > copy[pairs[:, 1]]
     pairs[swap] = pairs[swap][:, ::-1]
-    return pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
+    one, two = pairs.T
+    return pairs[np.lexsort((one, copy[one], two, copy[two]))]
 
 
 def _disagreements(images: Table, copies: Array, first: Array) -> list[tuple[str, ...]]:
     """Copies whose split, size or state is another than that of the first."""
-    found = []
+    found: list[tuple[str, ...]] = []
     files = images["file"].tolist()
     source, state = (images[name].astype(object).tolist() for name in ("source", "label_state"))
     split = images["split"].astype(object).where(images["split"].notna(), None).tolist()
-    sides = [
-        [None if value is pd.NA else value for value in images[name].tolist()] for name in ("width", "height")
-    ]
+    sides = [[None if value is pd.NA else value for value in images[name].tolist()] for name in ("width", "height")]
     for row in copies.tolist():
         head = int(first[row])
-        who = (files[head], str(source[head]), str(source[row]))
+        who = (files[head], str(source[head]), str(source[row]), files[row])
         if split[row] != split[head] and split[row] and split[head]:
             found.append(("split-differs", *who, f"{split[head]} and {split[row]}; it stays in {split[head]}"))
         sizes = [(sides[0][at], sides[1][at]) for at in (head, row)]
@@ -139,7 +143,7 @@ def _missing_boxes(
     own: dict[int, list[int]] = {}
     for box in within.tolist():
         own.setdefault(int(image_row[box]), []).append(box)
-    found = []
+    found: list[tuple[str, ...]] = []
     for row in copies.tolist():
         head = int(first[row])
         if state[head] != "labelled" or state[row] != "labelled":
@@ -152,12 +156,12 @@ def _missing_boxes(
             for at, other in ((head, row), (row, head))
         ]
         if any(lacking):
-            what = f"{lacking[0]} boxes in the first alone, {lacking[1]} in the second alone; all were kept"
-            found.append(("boxes-differ", files[head], str(source[head]), str(source[row]), what))
+            what = f"boxes in the first alone: {lacking[0]}, in the second alone: {lacking[1]}; all were kept"
+            found.append(("boxes-differ", files[head], str(source[head]), str(source[row]), files[row], what))
     return found
 
 
-def _fill(boxes: Table, pairs: Array, image_row: Array) -> tuple[Table, Array]:
+def _fill(boxes: Table, pairs: Array) -> tuple[Table, Array]:
     """The boxes with what later copies add, and the positions of those that an earlier copy has."""
     table = boxes.copy()
     gone: dict[int, int] = {}
@@ -178,7 +182,7 @@ def _fill(boxes: Table, pairs: Array, image_row: Array) -> tuple[Table, Array]:
     return table, np.sort(later)
 
 
-def _states(images: Table, first: Array, kept: Array, copies: Array) -> Table:
+def _states(images: Table, first: Array, copies: Array) -> Table:
     """The images with the state of the copy that says most: labelled, then background, then unlabelled."""
     rank = images["label_state"].astype(object).map({"labelled": 2, "background": 1, "unlabelled": 0}).to_numpy()
     best = rank.copy()

@@ -24,7 +24,14 @@ def _overhang(corners: Array, width: Array, height: Array) -> Array:
     return found
 
 
-@rule(Severity.WARNING, message="{value:.3g} px over the {side} edge{note}", collapse=False)
+def _three_digits(values: Array) -> Array:
+    """Positive numbers rounded to three digits."""
+    unit = 10.0 ** (np.floor(np.log10(values)) - 2)
+    rounded: Array = np.round(values / unit) * unit
+    return rounded
+
+
+@rule(Severity.WARNING, message="{far:,.10g} px over the {side} edge{note}", collapse=False)
 def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.002) -> Table | None:
     """A box that reaches beyond its image.
 
@@ -80,10 +87,16 @@ def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.00
     note[gone] = ": nothing of it lies in the image"
     beyond = np.stack([-corners[:, 0], -corners[:, 1], *(corners[:, 2:] - sizes).T], 1)
     side = SIDES[np.nan_to_num(beyond, nan=-np.inf).argmax(1)]
+    message = np.full(len(rows), None, object)
+    for row in np.flatnonzero(dropped & (worst > 2)).tolist():
+        number = f"{_three_digits(worst[row : row + 1])[0]:,.10g}"
+        message[row] = f"{number} where fractions go up to 1: pixels? The trainer drops the whole image"
     table = pd.DataFrame(
         {
             "box_id": scan.boxes["box_id"].to_numpy()[rows],
             "value": over,
+            "far": _three_digits(over),
+            "message": message,
             "threshold": allowed,
             "side": side,
             "note": note,
@@ -97,10 +110,10 @@ def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.00
         chosen = table["severity"].to_numpy() == severity
         touched = len(np.unique(image[chosen]))
         if touched >= 10 and touched * 2 > len(scan.images):
-            most = over[chosen].max()
-            message = f"{chosen.sum():,} boxes of {touched:,} images, by {most:.3g} px at most: {why}"
-            table, image, over = table[~chosen], image[~chosen], over[~chosen]
-            parts.append(pd.DataFrame({"subject": [name], "message": [message], "severity": [severity]}))
+            most = table["far"].to_numpy()[chosen].max()
+            told = f"{chosen.sum():,} boxes of {touched:,} images, by {most:,.10g} px at most: {why}"
+            table, image = table[~chosen], image[~chosen]
+            parts.append(pd.DataFrame({"subject": [name], "message": [told], "severity": [severity]}))
     if len(table):
         parts.append(table)
     return pd.concat(parts, ignore_index=True)

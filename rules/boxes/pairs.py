@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pandas as pd
 
@@ -13,6 +11,8 @@ from dsq.scan import Scan, Table
 
 from .convention import misread
 
+#: earlier boxes of other classes that are told for one box
+MOST_TOLD = 5
 #: how the origin of a box is called, by format
 PLACES = {"yolo": "line", "voc": "object", "coco": "annotation id"}
 
@@ -56,6 +56,18 @@ def _place_of(scan: Scan, rows: Array) -> Array:
     return text
 
 
+def _with_uncompared(scan: Scan, found: Table | None) -> Table | None:
+    """The findings with a note on the images in which boxes lie on each other too often to look at every pair."""
+    rows = scan.uncompared
+    if not len(rows):
+        return found
+    first = min(scan.image_files[row] for row in rows.tolist())
+    images = f"{len(rows):,} images have" if len(rows) != 1 else "1 image has"
+    message = f"{images} too many boxes on each other to compare each with each ({first}): some pairs are not told"
+    note = pd.DataFrame([{"subject": "set", "message": message, "value": len(rows), "severity": "info"}])
+    return note if found is None else pd.concat([found, note], ignore_index=True)
+
+
 @rule(Severity.WARNING, message="{relation} {other}, same class")
 def duplicate_box(scan: Scan, *, min_iou: float = 0.95, hint_iou: float = 0.8) -> Table | None:
     """A box drawn twice: same class, same place.
@@ -79,7 +91,7 @@ def duplicate_box(scan: Scan, *, min_iou: float = 0.95, hint_iou: float = 0.8) -
     """
     pairs = _pairs(scan, min(min_iou, hint_iou), same_class=True)
     if pairs.empty:
-        return None
+        return _with_uncompared(scan, None)
     # of all earlier boxes that a box copies the one it is most like, then the earliest
     ids = scan.boxes["box_id"].to_numpy()
     order = np.lexsort([ids[pairs["first"]], -pairs["iou"].to_numpy(), ids[pairs["second"]]])
@@ -87,7 +99,7 @@ def duplicate_box(scan: Scan, *, min_iou: float = 0.95, hint_iou: float = 0.8) -
     pairs = pairs.drop_duplicates("second")
     identical, iou = pairs["identical"].to_numpy(), pairs["iou"].to_numpy()
     hint = (iou < min_iou) & ~identical
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
             "box_id": ids[pairs["second"]],
             "value": iou,
@@ -98,6 +110,7 @@ def duplicate_box(scan: Scan, *, min_iou: float = 0.95, hint_iou: float = 0.8) -
             "confidence": np.where(identical, "high", "medium").astype(object),
         }
     )
+    return _with_uncompared(scan, found)
 
 
 @rule(Severity.INFO, confidence="medium", message="{relation} {other} ({other_class})")
@@ -124,29 +137,31 @@ def two_classes_one_object(
     """
     pairs = _pairs(scan, min_iou, same_class=False)
     if pairs.empty:
-        return None
+        return _with_uncompared(scan, None)
     category = scan.boxes["category_id"].to_numpy()
-    low = np.minimum(category[pairs["first"]], category[pairs["second"]])
-    high = np.maximum(category[pairs["first"]], category[pairs["second"]])
-    boxes = scan.boxes["category_id"].value_counts()
-    usual: list[dict[str, object]] = []
-    systematic = np.zeros(len(pairs), bool)
-    for (one, other), count in Counter(zip(low.tolist(), high.tolist(), strict=True)).items():
-        rarer = min(boxes[one], boxes[other])
-        if count < min_pairs or count < min_share * rarer:
-            continue
-        systematic |= (low == one) & (high == other)
-        names = sorted((scan.names[one], scan.names[other]))
-        usual.append(
+    ids, boxes = np.unique(category, return_counts=True)
+    one, other = (np.searchsorted(ids, category[pairs[side]]) for side in ("first", "second"))
+    kinds, kind, counts = np.unique(
+        np.minimum(one, other) * len(ids) + np.maximum(one, other), return_inverse=True, return_counts=True
+    )
+    low, high = np.divmod(kinds, len(ids))
+    rarer = np.minimum(boxes[low], boxes[high])
+    usual = (counts >= min_pairs) & (counts >= min_share * rarer)
+    by_design: list[dict[str, object]] = []
+    for at in np.flatnonzero(usual).tolist():
+        names = sorted((scan.names[int(ids[low[at]])], scan.names[int(ids[high[at]])]))
+        by_design.append(
             {
                 "subject": " + ".join(names),
-                "message": f"{names[0]} and {names[1]} lie on each other {count:,} times: by design?",
-                "value": count / rarer,
+                "message": f"{names[0]} and {names[1]} lie on each other {counts[at]:,} times: by design?",
+                "value": counts[at] / rarer[at],
                 "severity": "info",
                 "confidence": "high",
             }
         )
-    pairs = pairs[~systematic]
+    pairs = pairs[~usual[kind]]
+    order = np.lexsort([pairs["first"], -pairs["iou"], pairs["second"]])
+    pairs = pairs[(pairs.iloc[order].groupby("second").cumcount() < MOST_TOLD).sort_index()]
     identical = pairs["identical"].to_numpy()
     first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
     single = pd.DataFrame(
@@ -161,4 +176,5 @@ def two_classes_one_object(
             "confidence": np.where(identical, "high", "medium").astype(object),
         }
     )
-    return pd.concat([single, pd.DataFrame(usual)], ignore_index=True) if usual else single
+    found = pd.concat([single, pd.DataFrame(by_design)], ignore_index=True) if by_design else single
+    return _with_uncompared(scan, found)

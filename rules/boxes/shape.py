@@ -60,13 +60,14 @@ def tiny_box(
     imgsz: int = 640,
     min_side_at_imgsz: float = 8.0,
     min_share: float = 0.05,
+    thumbnail: int = 40,
 ) -> Table | None:
     """Boxes too small to learn from.
 
     A side under `slip_side` pixels is hardly an object: a click that slipped, or the rest of a cut one (thin
     strips at the image's edge are left to `border-sliver`). Under `min_side` it is a hint: a person may know
-    what is there, a network with a stride of 8 sees less than one cell of it. In thumbnails a box is not
-    tiny from a tenth of the image's longer side on.
+    what is there, a network with a stride of 8 sees less than one cell of it. In an image whose longer side is
+    under `thumbnail` pixels a box is not tiny from a tenth of that side on.
 
     What counts for training is the side after the image is resized so that its longer side is `imgsz`.
     Where at least `min_share` of the boxes are under `min_side_at_imgsz` pixels then, the set is told so
@@ -75,8 +76,8 @@ def tiny_box(
     **Do:** delete slips; train at the larger size or on tiles where the objects are truly small.
 
     `imgsz` 640 is the trainer's default and 8 pixels its finest stride; Ultralytics' tips for best results
-    say to train small objects at a higher size. `min_side`, `slip_side` and `min_share` are our own choice:
-    in COCO 0.7 % of the boxes are under 4 pixels and next to none under 2.
+    say to train small objects at a higher size. `min_side`, `slip_side`, `min_share` and `thumbnail` are our own
+    choice: in COCO 0.7 % of the boxes are under 4 pixels and next to none under 2.
 
     >>> import dsq
     >>> data = dsq.build_dataset([("a.jpg", "cat", 10, 10, 1.5, 30), ("a.jpg", "cat", 90, 10, 30, 30)])
@@ -88,7 +89,8 @@ def tiny_box(
     side[misread(scan)] = np.nan
     parts = []
     longer = np.fmax(geometry.image_width, geometry.image_height)
-    rows = np.flatnonzero((side < min_side) & (side >= 1e-6) & ~(side >= 0.1 * longer))
+    large_enough = (longer < thumbnail) & (side >= 0.1 * longer)
+    rows = np.flatnonzero((side < max(min_side, slip_side)) & (side >= 1e-6) & ~large_enough)
     rows = np.setdiff1d(rows, slivers(scan)[0], assume_unique=True) if len(rows) else rows
     if len(rows):
         slip = side[rows] < slip_side

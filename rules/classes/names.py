@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def class_name_variants(scan: Scan, *, min_length: int = 6) -> Table | None:
             rows.append({"subject": name, "message": f"the name {name!r} {hidden}"})
     # one name speaks for all its spellings: the plainest
     plain = {keys[name]: name for name in sorted(names, key=lambda name: (name == keys[name], name))}
-    plurals = _groups({name: _singular(key) for key, name in plain.items()})
+    plurals = _groups({name: _singular(key, plain) for key, name in plain.items()})
     slips = _slips({name: key for key, name in plain.items()}, min_length)
     slips = [pair for pair in slips if not any(set(pair) <= set(group) for group in plurals)]
     for group, why in [(group, "singular and plural") for group in plurals] + [(pair, "a slip") for pair in slips]:
@@ -111,14 +111,16 @@ def _hidden(name: str) -> str:
     return "begins or ends with a space" if name != name.strip() else ""
 
 
-def _singular(key: str) -> str:
-    if key.endswith("ies") and len(key) > 5:
-        return key[:-3] + "y"
-    if key.endswith(("sses", "shes", "ches", "xes")):
-        return key[:-2]
-    if key.endswith("s") and len(key) > 3 and not key.endswith(("ss", "us", "is")):
-        return key[:-1]
-    return key
+def _singular(key: str, keys: Container[str]) -> str:
+    """The one of `keys` that this one is the plural of, else the key itself."""
+    if not key.endswith("s"):
+        return key
+    found = [key[:-1]]
+    if key.endswith(("ses", "xes", "zes", "ches", "shes", "oes")):
+        found.append(key[:-2])
+    if key.endswith("ies"):
+        found.append(key[:-3] + "y")
+    return next((name for name in found if len(name) > 2 and name in keys), key)
 
 
 def _slips(keys: Mapping[str, str], min_length: int) -> list[list[str]]:

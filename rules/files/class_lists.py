@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from dsq.model import About, ClassList
 from dsq.rule import Severity, rule
+from dsq.rules.files.records import problems_of
 from dsq.scan import Scan, Table
 
 
 @rule(Severity.ERROR, message="{what}")
 def class_list_disagreement(scan: Scan) -> Table | None:
-    """Two class lists of one dataset that do not say the same.
+    """Two class lists of one dataset, or a list and its count, that do not say the same.
 
     A label holds a number, and the list gives it its name. Where `data.yaml`, `classes.txt` or `obj.names` differ
     in names or order, one of them turns every cat into a dog; Label Studio and labelImg both write lists in an
     order of their own (LS issue 3324). In COCO each JSON has its list; a trainer reads the ids of the training
     list and is evaluated with those of the other. A COCO list that only lacks some classes of another is a
-    warning. Pascal VOC writes names, so its lists can do no harm.
+    warning. Pascal VOC writes names, so its lists can do no harm. A `data.yaml` whose `nc` is not the number of its
+    `names` is one, too: Ultralytics refuses to start.
 
     **Do:** look at a few boxes, keep the list that fits, delete the other or make it equal.
 
@@ -32,11 +35,12 @@ def class_list_disagreement(scan: Scan) -> Table | None:
     ['the names of data.yaml in another order: id 0 is dog here, cat there']
     """
     about = scan.about
+    counted = problems_of(scan, "class-list-disagreement")
     if about.format == "voc" or len(about.class_lists) < 2:
-        return None
+        return counted
     used, *others = about.class_lists
     names = class_ids(about, used)
-    rows = []
+    rows: list[dict[str, Any]] = [] if counted is None else counted.to_dict("records")
     for other in others:
         listed = class_ids(about, other)
         clash = clash_of(names, listed, used.file)

@@ -49,6 +49,7 @@ def orphan_image(scan: Scan) -> Table | None:
             parts.append(pd.DataFrame({"image_id": images["image_id"].to_numpy()[alone]}))
     if scan.about.format == "yolo" and images["split"].notna().any():
         unused = scan.present & images["split"].isna().to_numpy()
+        unused[unused] = [not _holds_masks(name.rpartition("/")[0]) for name in images["file"][unused]]
         if unused.any():
             told = "in no split: the trainer never sees it"
             ids = images["image_id"].to_numpy()[unused]
@@ -73,7 +74,7 @@ def _stray_folders(scan: Scan) -> Table | None:
     known = {name.rpartition("/")[0] for name in text_or_none(images["member"]) if name}
     found: dict[str, list[str]] = {}
     for folder, name in sorted(zip(folders, names, strict=True)):
-        if not any(_MASKS.match(part) for part in folder.split("/")):
+        if not _holds_masks(folder):
             found.setdefault(folder, []).append(name)
     rows = []
     for folder, held in found.items():
@@ -90,6 +91,10 @@ def _stray_folders(scan: Scan) -> Table | None:
             }
         )
     return pd.DataFrame(rows) if rows else None
+
+
+def _holds_masks(folder: str) -> bool:
+    return any(_MASKS.match(part) for part in folder.split("/"))
 
 
 def _taken(pictures: Table, images: Table) -> np.ndarray[Any, Any]:

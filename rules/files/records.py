@@ -25,7 +25,7 @@ def problems_of(scan: Scan, kind: str) -> Table | None:
 def images_of(scan: Scan, files: pd.Series[str], places: pd.Series[str]) -> pd.Series[Any]:
     """image_id for names of files: the image itself, or the one image that an annotation file speaks of.
 
-    Within a JSON a place like "image id 7" tells the image. NA where none is told.
+    Within a JSON a place like "image id 7" tells the image, "images[6]" one without an id. NA where none is told.
     """
     images = scan.images
     found = pd.Series(pd.NA, index=files.index, dtype="Int64")
@@ -42,12 +42,14 @@ def images_of(scan: Scan, files: pd.Series[str], places: pd.Series[str]) -> pd.S
     known = known[~known.index.duplicated(keep=False)]
     json = files.str.lower().str.endswith(".json")
     found[~json] = known.reindex(files[~json]).astype("Int64").array
-    numbers = places[json].str.extract(r"^image id (-?\d{1,18})$", expand=False).dropna().astype("int64")
-    for file, group in numbers.groupby(files[numbers.index]):
-        hit = (images["origin_file"] == file).to_numpy()
-        stated = pd.Series(ids[hit], index=images["origin_place"].to_numpy()[hit])
-        stated = stated[~stated.index.duplicated(keep=False)]
-        found[group.index] = stated.reindex(group).astype("Int64").array
+    nameless = images["source_id"].isna().to_numpy()
+    for pattern, able in ((r"^image id (-?\d{1,18})$", ~nameless), (r"^images\[(\d{1,18})\]$", nameless)):
+        numbers = places[json].str.extract(pattern, expand=False).dropna().astype("int64")
+        for file, group in numbers.groupby(files[numbers.index]):
+            hit = (images["origin_file"] == file).to_numpy() & able
+            stated = pd.Series(ids[hit], index=images["origin_place"].to_numpy()[hit])
+            stated = stated[~stated.index.duplicated(keep=False)]
+            found[group.index] = stated.reindex(group).astype("Int64").array
     return found
 
 
@@ -99,8 +101,9 @@ def path_outside_dataset(scan: Scan) -> Table | None:
     """A file name that leads out of the dataset.
 
     `../../x.jpg`, `/home/me/x.jpg` or a link that leaves the folder: on another machine the file does not
-    exist, or it is another one; in a zip from a stranger it is an attack. Such a file is never opened. Where the
-    image was found in the dataset all the same, by the last part of its name, it is a warning.
+    exist, or it is another one; in a zip from a stranger it is an attack. Such a file is never opened. Where an
+    image in the dataset ends like the path it was taken instead, and that is a warning. Told once for an
+    annotation file; where most XML files of a VOC set do so, once for the set.
 
     **Do:** write paths relative to the dataset's root and put the file there.
 
@@ -112,10 +115,23 @@ def path_outside_dataset(scan: Scan) -> Table | None:
     ['../../x.jpg leads out of the set']
     """
     found = problems_of(scan, "path-outside-dataset")
-    if found is not None:
-        there = found["image_id"].isin(scan.images["image_id"][scan.present])
-        found["severity"] = np.where(there, "warning", "error").astype(object)
-    return found
+    if found is None:
+        return None
+    there = found["image_id"].isin(scan.images["image_id"][scan.present])
+    found["severity"] = np.where(there, "warning", "error").astype(object)
+    by = found["file"].copy()
+    if by[there].is_unique and there.sum() * 2 > scan.images["origin_file"].notna().sum():
+        by[there] = "set"
+    rows = []
+    for (subject, level), group in found.groupby([by, "severity"]):
+        first = group.iloc[0]
+        row = {"file": first["file"], "what": first["what"], "severity": level}
+        if len(group) == 1:
+            rows.append(row | {"place": first["place"], "image_id": first["image_id"]})
+        else:
+            told = f"{len(group):,} names like this: {first['what']}"
+            rows.append(row | {"subject": f"{subject}: {level}", "what": told, "value": len(group)})
+    return pd.DataFrame(rows).assign(image_id=pd.array([row.get("image_id") for row in rows], "Int64"))
 
 
 @rule(Severity.ERROR, message="no such image file", needs=("files",))
@@ -142,7 +158,7 @@ def missing_image(scan: Scan) -> Table | None:
         absent &= ~scan.images["image_id"].isin(outside["image_id"].dropna()).to_numpy()
     listed = problems_of(scan, "missing-image")
     if listed is not None:
-        listed = listed.rename(columns={"what": "message"}).assign(severity="warning")
+        listed = listed.rename(columns={"what": "message"}).assign(severity="warning", subject=listed["file"])
     if scan.about.format == "yolo" or not absent.any():
         return listed
     if not scan.present.any():
@@ -224,7 +240,7 @@ def duplicate_image_record(scan: Scan) -> Table | None:
     images = scan.images
     listed = problems_of(scan, "duplicate-image-record")
     if listed is not None:
-        listed = listed.rename(columns={"what": "message"}).assign(severity="warning")
+        listed = listed.rename(columns={"what": "message"}).assign(severity="warning", subject=listed["file"])
     double = np.flatnonzero(images["file"].duplicated(keep=False))
     if not len(double):
         return listed
@@ -253,7 +269,8 @@ def annotation_id_zero(scan: Scan) -> Table | None:
     pycocotools notes a match by writing the annotation's id into a table where 0 means "no match". A
     detection that finds the object with id 0 is therefore counted as a false positive, and the object as
     missed: mAP comes out too low, most visibly on small validation sets and rare classes. The source:
-    cocoapi issue 507, torchvision issue 1530.
+    cocoapi issue 507, torchvision issue 1530. In a training split, which nobody evaluates, it is a note, told
+    once (exports of Roboflow and Label Studio begin with 0).
 
     **Do:** number annotations from 1.
 
@@ -268,35 +285,11 @@ def annotation_id_zero(scan: Scan) -> Table | None:
     rows = np.flatnonzero((boxes["source_id"] == 0).to_numpy(bool, na_value=False))
     if not len(rows):
         return None
-    return pd.DataFrame({"box_id": boxes["box_id"].to_numpy()[rows], "place": "annotation id 0"})
-
-
-@rule(
-    Severity.WARNING,
-    confidence="medium",
-    message="{value:.0%} of the boxes have a confidence, {low:.2f} to {high:.2f}: predictions, not labels?",
-)
-def predictions_as_labels(scan: Scan) -> Table | None:
-    """Predictions that are used as ground truth.
-
-    A sixth YOLO column or a COCO `score` is what a detector writes with its boxes. A model that is trained
-    or evaluated on them learns the other model's mistakes and is praised for repeating them, and
-    Ultralytics drops every image with a six-column row. Scores that are all the same number (a tool that
-    writes 1.0 everywhere) are left alone.
-
-    **Do:** if the boxes were never looked at by a person, don't call them labels. If they were, remove the
-    confidence column.
-
-    >>> import dsq
-    >>> box = {"file": "a.jpg", "category": "cat", "x": 5, "y": 5, "width": 20, "height": 20}
-    >>> data = dsq.build_dataset([{**box, "score": 0.7}, {**box, "score": 0.9}])
-    >>> dsq.audit(data, select=["predictions-as-labels"]).messages()
-    ['100% of the boxes have a confidence, 0.70 to 0.90: predictions, not labels?']
-    """
-    score = scan.boxes["score"].to_numpy()
-    known = score[np.isfinite(score)]
-    if not len(known) or known.min() == known.max():
-        return None
-    return pd.DataFrame(
-        {"subject": ["set"], "value": [len(known) / len(score)], "low": [known.min()], "high": [known.max()]}
-    )
+    training = (scan.images["split"] == "train").to_numpy(bool, na_value=False)[scan.image_row[rows]]
+    found = pd.DataFrame({"box_id": boxes["box_id"].to_numpy()[rows], "place": "annotation id 0"})
+    if not training.any():
+        return found
+    file = min(text_or_none(boxes["origin_file"])[rows[training]], key=lambda name: name or "")
+    message = "annotation id 0 in the training split: harmless until it is evaluated with pycocotools"
+    note = {"subject": "train", "file": file, "place": "annotation id 0", "message": message, "severity": "info"}
+    return pd.concat([found[~training], pd.DataFrame([note])], ignore_index=True)

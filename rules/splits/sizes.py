@@ -10,6 +10,9 @@ import pandas as pd
 from dsq.rule import Severity, list_some, rule
 from dsq.scan import Scan, Table
 
+#: names of lists that hold all images of a set
+WHOLE = ("default", "trainval", "all")
+
 
 def _split_size(scan: Scan, name: str) -> tuple[int, int]:
     """Images and boxes of a split; images about which nothing is said or that are not there are left out."""
@@ -25,14 +28,15 @@ def no_validation_split(scan: Scan) -> Table | None:
     What a model scores on the images it was trained on says nothing about new ones; trainers also choose the
     best epoch on the validation split, and some refuse to start without it. The usual advice is a fifth of
     the images (alwaysAI: 80/20, and the 80 again into train and val), chosen so that pictures of one scene
-    stay together. A set without any split is told as a fact; an annotation file given alone is not judged.
+    stay together. A set without any split is told as a fact, and one list of all images (`default`, `trainval`,
+    `all`) is no split; an annotation file given alone is not judged.
 
     >>> import dsq
     >>> data = dsq.build_dataset([("a.jpg", "cat", 1, 1, 9, 9)], images=[{"file": "a.jpg", "split": "train"}])
     >>> dsq.audit(data, select=["no-validation-split"]).messages()
     ['a train split and no val: nothing says when to stop or which model is better']
     """
-    splits = set(scan.images["split"].dropna())
+    splits = {split for split in scan.images["split"].dropna().unique() if split.lower() not in WHOLE}
     if len(scan.boxes) == 0 or not scan.about.listed:
         return None
     if not splits:

@@ -20,11 +20,11 @@ def same_source_in_two_splits(scan: Scan) -> Table | None:
     """One picture, or versions of it, in two splits.
 
     A model that is tested on pictures it was trained on scores too high, and early stopping and the choice
-    between models go wrong with it. What the names prove is judged here; `leakage` looks at the pixels.
+    between models go wrong with it. What the names prove is judged here; the pixels are not compared.
 
     Labels whose image is missing are left out.
 
-    - One file that two splits list: an error.
+    - One file that two splits list: an error. So is a folder that is train and val at once.
     - Roboflow names the versions that it makes of one picture `<source>.rf.<hash>`: the same source in two
       splits is an error. Where the source's name is a counter or a common word (`image_jpg`, `0001_jpg`), two
       uploads may share it: a warning.
@@ -44,12 +44,15 @@ def same_source_in_two_splits(scan: Scan) -> Table | None:
     if split.nunique() > 1:
         table = scan.stems.assign(split=split, image_id=scan.images["image_id"], file=scan.images["file"])
         table = table[table["split"].notna() & _there(scan)]
-        certain = {image for row in rows for image in row.get("images") or ()}
+        certain = {row["image_id"] for row in rows if "image_id" in row}
         rows += _one_file(table[~table["image_id"].isin(certain)])
         rows += _versions(table[table["roboflow"]])
         rows += _strayed_copies(table)
         rows += _same_names(table[~table["roboflow"] & table["distinctive"]])
-    return pd.DataFrame(rows) if rows else None
+    if not rows:
+        return None
+    found = pd.DataFrame(rows)
+    return found.assign(image_id=pd.array([row.get("image_id") for row in rows], "Int64"))
 
 
 def _there(scan: Scan) -> np.ndarray[Any, Any]:
@@ -59,15 +62,20 @@ def _there(scan: Scan) -> np.ndarray[Any, Any]:
 
 
 def _listed_twice(scan: Scan) -> list[dict[str, Any]]:
-    """Files that the reader found in the lists of two splits."""
+    """Files that the reader found in two splits, and splits that are one."""
     problems = scan.problems[scan.problems["kind"] == "image-in-two-splits"]
     ids = dict(zip(scan.images["file"], scan.images["image_id"], strict=True)) if len(problems) else {}
     rows = []
     for file, place, what in problems[["file", "place", "what"]].drop_duplicates().itertuples(index=False):
         row: dict[str, Any] = {"file": file, "place": place, "message": what, "group": file}
         if file in ids:
-            row |= {"images": [ids[file]], "file": None}
+            row |= {"image_id": ids[file], "file": None}
         rows.append(row)
+    rows += [
+        {"file": notice.file or None, "message": notice.text, "group": notice.text}
+        for notice in scan.about.notices
+        if notice.kind == "same-images-in-two-splits"
+    ]
     return rows
 
 

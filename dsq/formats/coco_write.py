@@ -1,0 +1,207 @@
+"""Write COCO: a JSON file a split, and for a COCO source the files it had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+import pandas as pd
+from msgspec import UNSET, Raw
+from numpy.typing import NDArray
+
+from dsq.formats.coco_document import task_of
+from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, json_extras, without_known
+from dsq.formats.coco_kept import class_numbers, keep_files
+from dsq.formats.coco_sheets import Plan, Records, Sheet, box_columns, class_list, write_sheets
+from dsq.formats.coco_text import Column, numbers, values
+from dsq.formats.layout import WriteOptions, split_of
+from dsq.formats.leftovers import says_more
+from dsq.formats.naming import fresh_names, split_folders
+from dsq.losses import Losses
+from dsq.masks import mask_extents
+from dsq.model import Dataset, Table, text_or_none
+from dsq.target import Target
+
+Array: TypeAlias = NDArray[Any]
+
+DECIMALS = 9  # of a pixel: what arithmetic leaves beyond them is noise
+_NOISE = 1e-10
+_LISTS = ("images", "annotations", "categories")
+#: keys of a data.yaml that say no more than tables do
+
+
+def write(dataset: Dataset, target: Target, options: WriteOptions, losses: Losses) -> list[str]:
+    """Write the JSON files; the name in the target of every image.
+
+    A dataset that was read from COCO keeps its files, ids and keys, unless its splits are others now or a style asks
+    for another layout. Any other gets annotations/instances_<split>.json and images/<split>. Unlabelled images are
+    in no file.
+    """
+    plan = keep_files(dataset, losses) if options.style is None else None
+    plan = plan or _lay_out(dataset, options.style, losses)
+    write_sheets(plan, target, options.progress)
+    return plan.names
+
+
+def _lay_out(dataset: Dataset, style: str | None, losses: Losses) -> Plan:
+    """The files of a dataset that gets a layout of its own."""
+    images, boxes = dataset.images, dataset.boxes
+    single = style == "alwaysai"
+    folder = "JPEGImages" if single else "images"
+    names, renamed = fresh_names(dataset, folder=folder, by_split=not single, pair_by_stem=False)
+    losses.add("images-renamed", renamed)
+    box_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
+    recorded = _recorded(images, box_row, losses)
+    image_ids = _ids(images, recorded, 0, losses)
+    box_ids = _ids(boxes, recorded[box_row], 1, losses)
+    classes = class_numbers(dataset.categories) if dataset.about.format == "coco" else None
+    if classes is None:
+        classes = np.arange(1, len(dataset.categories) + 1)
+    stated = dataset.categories["source_id"].array
+    losses.add("class-ids-changed", (stated.to_numpy(np.int64, na_value=0) != classes)[~stated.isna()].sum())
+    class_row = pd.Index(dataset.categories["category_id"]).get_indexer(pd.Index(boxes["category_id"]))
+    entries = _shared_entries(dataset, losses)
+    entries["categories"] = class_list(dataset.categories, classes.tolist(), losses)
+    splits = text_or_none(images["split"])
+    if single:
+        losses.add("splits-dropped", sum(split is not None for split in splits.tolist()))
+        sheet_names = [f"Annotations/{_set_name(images)}.json"]
+        place, prefixes = np.zeros(len(images), np.int64), [f"{folder}/"]
+    else:
+        folders = split_folders(images)
+        order = {split: at for at, split in enumerate(folders)}
+        place = np.array([order.get(split, 0) for split in splits.tolist()], np.int64)
+        sheet_names = [f"annotations/instances_{each}.json" for each in folders.values()]
+        prefixes = [f"{folder}/{each}/" for each in folders.values()]
+        if not folders:
+            sheet_names, prefixes = ["annotations/instances.json"], [f"{folder}/"]
+    sheets = []
+    for at, name in enumerate(sheet_names):
+        mine = recorded & (place == at)
+        sheets.append(Sheet(name, entries, np.flatnonzero(mine), np.flatnonzero(mine[box_row])))
+    files = [name.removeprefix(prefixes[at]) for name, at in zip(names, place.tolist(), strict=True)]
+    return Plan(
+        names,
+        sheets,
+        _image_records(images, image_ids, files, losses),
+        _box_records(dataset, (box_ids, image_ids[box_row], classes[class_row]), losses),
+    )
+
+
+def _recorded(images: Table, box_row: Array, losses: Losses) -> Array:
+    """(images,) bool: it gets a record, with boxes or as background. One without counts as unlabelled."""
+    held = np.bincount(box_row, minlength=len(images)) > 0
+    unsized = held & (images["unit"] == "relative").to_numpy(bool)
+    emptied = ~held & (images["label_state"] == "labelled").to_numpy(bool)
+    losses.add("size-unknown", unsized.sum())
+    losses.add("images-emptied", emptied.sum())
+    found: Array = (held & ~unsized) | (~held & (images["label_state"] == "background").to_numpy(bool))
+    return found
+
+
+def _ids(table: Table, chosen: Array, lowest: int, losses: Losses) -> Array:
+    """(n,) ids of the rows that are `chosen`: the source's where they tell rows apart, else the model's; those
+    below `lowest` are made.
+    """
+    stated = table["source_id"].array
+    source: Array = stated.to_numpy(np.int64, na_value=0)
+    known = ~np.asarray(stated.isna()) & chosen
+    column = table.columns[0]
+    ids: Array = table[column].to_numpy(np.int64)
+    if known[chosen].all() and len(np.unique(source[chosen])) == chosen.sum():
+        ids = source
+    low = chosen & (ids < lowest)
+    if low.any():
+        first = max(int(ids[chosen].max()), 0) + 1
+        ids = ids.copy()
+        ids[low] = np.arange(first, first + int(low.sum()))
+    nought = known & (source == 0) & (ids != 0) & (lowest > 0)
+    losses.add("annotation-id-zero", nought.sum())
+    losses.add("ids-changed", (known & (ids != source) & ~nought).sum())
+    return ids
+
+
+def _image_records(images: Table, ids: Array, files: Sequence[str], losses: Losses) -> Records:
+    extras, others = json_extras(images["extras"].to_numpy(object))
+    losses.add("extras-dropped", others)
+    name = np.empty(len(images), object)
+    name[:] = files
+    columns: dict[str, Column] = {"id": numbers(ids), "file_name": values(name)}
+    for key in ("width", "height"):
+        side = images[key].array
+        columns[key] = numbers(side.to_numpy(np.int64, na_value=0), np.asarray(side.isna()))
+    return Records(columns, without_known(extras, IMAGE_KEYS), {})
+
+
+def _box_records(dataset: Dataset, ids: tuple[Array, Array, Array], losses: Losses) -> Records:
+    boxes = dataset.boxes
+    sides = [boxes[key].to_numpy() for key in ("x", "y", "width", "height")]
+    if dataset.about.format != "coco":
+        sides = [_without_noise(side) for side in sides]
+    extras, others = json_extras(boxes["extras"].to_numpy(object))
+    losses.add("extras-dropped", others)
+    area = _areas(boxes, sides[2], sides[3])
+    columns, extras = box_columns(boxes, ids, sides, area, losses, without_known(extras, BOX_KEYS))
+    if "keypoints" in columns:
+        columns["num_keypoints"] = values(_count_keypoints(boxes["keypoints"].to_numpy(object), extras))
+    return Records(columns, extras, {})
+
+
+def _without_noise(side: Array) -> Array:
+    """Lengths (n,) in pixels without what arithmetic left in the last digits."""
+    rounded = np.round(side, DECIMALS)
+    cleaned: Array = np.where(np.abs(rounded - side) < _NOISE, rounded, side)
+    return cleaned
+
+
+def _areas(boxes: Table, width: Array, height: Array) -> Array:
+    """(n,) the declared areas, else those of the masks, else width x height."""
+    area = boxes["area"].to_numpy().copy()
+    rows = np.flatnonzero(np.isnan(area))
+    area[rows] = _without_noise(np.maximum(width[rows], 0) * np.maximum(height[rows], 0))
+    if len(rows) and boxes["segmentation"].notna().any():
+        masks = mask_extents(boxes["segmentation"].to_numpy(object)[rows])
+        masks = masks[masks["error"] == ""]
+        area[rows[masks["row"].to_numpy()]] = masks["area"].to_numpy()
+    return area
+
+
+def _count_keypoints(blobs: Array, extras: Array) -> Array:
+    """(n,) how many keypoints are labelled, UNSET where there are none or extras say it."""
+    found = np.full(len(blobs), UNSET, object)
+    for row in np.flatnonzero(pd.notna(blobs)).tolist():
+        if extras[row] is None or b'"num_keypoints":' not in extras[row]:
+            points = msgspec.json.decode(blobs[row])
+            found[row] = sum(bool(seen) for seen in points[2::3]) if isinstance(points, list) else UNSET
+    return found
+
+
+def _shared_entries(dataset: Dataset, losses: Losses) -> dict[str, bytes]:
+    """The top level of every file: what all documents of a COCO source agree on. A number stands for a list."""
+    entries = {"info": b"{}", "licenses": b"[]"}
+    documents = dataset.about.documents
+    if dataset.about.format == "coco":
+        stated = [msgspec.json.decode(raw, type=dict[str, Raw]) for raw in documents.values()]
+        said: dict[str, list[Raw]] = {}
+        for document in stated:
+            for key, raw in document.items():
+                if key not in _LISTS:
+                    said.setdefault(key, []).append(raw)
+        agreed = {key: raws[0] for key, raws in said.items() if all(raw == raws[0] for raw in raws)}
+        entries |= {key: bytes(raw) for key, raw in agreed.items()}
+        lost = sum(not document.keys() <= {*agreed, *_LISTS} for document in stated)
+    else:
+        lost = sum(says_more(name, raw) for name, raw in documents.items())
+    losses.add("documents-dropped", lost)
+    return entries | {"images": b"0", "annotations": b"0"}
+
+
+def _set_name(images: Table) -> str:
+    """The name of the one annotation file: its source's, where no reader takes it for a split or another task."""
+    sources = images["source"].dropna().unique().tolist()
+    name = re.sub(r"[^\w\- ]+", "_", str(sources[0])).strip("_ ") if len(sources) == 1 else ""
+    words = re.split(r"[_\- ]+", name)
+    return name if name and task_of(name) is None and not any(map(split_of, words)) else "annotations"

@@ -1,0 +1,183 @@
+"""What images are called in a dataset that is written afresh."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import pandas as pd
+
+from dsq.formats.layout import in_masks
+from dsq.formats.voc_layout import split_of_folder
+from dsq.model import Dataset, Table
+from dsq.source import is_image, is_junk
+
+#: where images without a split go when others have one
+UNASSIGNED = "unassigned"
+#: folders that only say that images lie in them
+_CONTAINERS = frozenset(
+    (
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "jpegimages",
+        "jpegs",
+        "photos",
+        "pictures",
+        "data",
+        "dataset",
+        "vocdevkit",
+        UNASSIGNED,
+    )
+)
+_SPLIT_DATA = re.compile(r"obj_.+_data")
+_RESERVED = r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)"
+_PLAIN = re.compile(rf"(?!{_RESERVED})[^\W.][\w\-+=()\[\]]*(?:\.[\w\-+=()\[\]]+)*", re.IGNORECASE)
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"|?*\ud800-\udc7f\udd00-\udfff]|[. ]+$")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: bool) -> tuple[list[str], int]:
+    """The name in the target of every row of `dataset.images`, and how many files got another base name.
+
+    folder: what all of them lie in ("" for none). by_split: in a subfolder a split (see `split_folders`).
+    pair_by_stem: no two names may differ in their extension alone.
+    Folders that say no more than "images" or name a split are left out, other subfolders stay. Names that two
+    files would share, also where case does not count, and unsafe characters are changed; a row for the same file as
+    an earlier one gets its name. The first of two that collide keeps its name.
+    """
+    images = dataset.images
+    folders = split_folders(images) if by_split else {}
+    files: list[str] = images["file"].tolist()
+    splits = images["split"].astype(object).where(images["split"].notna(), None).tolist()
+    places: dict[tuple[str, str | None], tuple[str, str]] = {}
+    names: list[str] = []
+    taken: dict[str, int] = {}
+    again: list[int] = []
+    keys: list[str] = []
+    for row, (file, split) in enumerate(zip(files, splits, strict=True)):
+        above, _, base = (file.replace("\\", "/") if "\\" in file else file).rpartition("/")
+        place = places.get((above, split))
+        if place is None:
+            parts = [folder, folders.get(split, "") if by_split else "", *_kept(above, split)]
+            path = "".join(f"{part}/" for part in parts if part)
+            place = places[above, split] = (path, path.casefold())
+        if _PLAIN.fullmatch(base) is None:
+            base = _harmless(base)
+        names.append(place[0] + base)
+        key = place[1] + (_cut(base)[0] if pair_by_stem else base).casefold()
+        keys.append(key)
+        if taken.setdefault(key, row) != row:
+            again.append(row)
+    first_of: dict[tuple[object, ...], int] = {}
+    if again:
+        same = _identities(images, names)
+        for row in again:
+            first_of.setdefault(same[taken[keys[row]]], taken[keys[row]])
+        for row in again:
+            first = first_of.setdefault(same[row], row)
+            if first != row:
+                names[row] = names[first]
+                continue
+            path, _, base = names[row].rpartition("/")
+            ending = _cut(names[taken[keys[row]]])[1]
+            for other in _others(base, ending, splits[row]):
+                name = f"{path}/{other}" if path else other
+                key = (_cut(name)[0] if pair_by_stem else name).casefold()
+                if key not in taken:
+                    taken[key] = row
+                    names[row] = name
+                    break
+    changed = sum(
+        1 for name, file in zip(names, files, strict=True) if name.rpartition("/")[2] != file.rpartition("/")[2]
+    )
+    return names, changed
+
+
+def split_folders(images: Table) -> dict[str | None, str]:
+    """The subfolder of each split that occurs, in order of the words train, val, test, then by name.
+
+    None, the images without a split, has one only where others have a split.
+    """
+    found = images["split"]
+    names = sorted({str(name) for name in found.dropna().unique()}, key=_order)
+    folders: dict[str | None, str] = {}
+    taken = {UNASSIGNED}
+    for name in names:
+        folder = _harmless(re.sub(r"[/\\]", "_", name))
+        free = next(each for each in _numbered(folder, "") if each.casefold() not in taken)
+        taken.add(free.casefold())
+        folders[name] = free
+    if names and found.isna().any():
+        folders[None] = UNASSIGNED
+    return folders
+
+
+def _order(split: str) -> tuple[int, str]:
+    known = ("train", "val", "test")
+    return (known.index(split) if split in known else len(known), split)
+
+
+def _kept(path: str, split: str | None) -> list[str]:
+    """The folders of a path that say more than the split does, made harmless."""
+    parts = [part for part in path.split("/") if not _DRIVE.fullmatch(part)]
+    said = [part for part in parts if part not in ("", ".", "..")]
+    return [_harmless(part) for part in said if part != split and not _is_left_out(part)]
+
+
+def _is_left_out(folder: str) -> bool:
+    word = folder.lower()
+    named = word in _CONTAINERS or _SPLIT_DATA.fullmatch(word) is not None or split_of_folder(folder) is not None
+    return named or in_masks(f"{folder}/x")  # readers take a folder of masks for no photographs
+
+
+def _harmless(base: str) -> str:
+    """One component of a path as every system takes it, and as no reader takes for junk."""
+    base = _UNSAFE.sub(lambda found: "_" * len(found[0]), base) or "_"
+    if re.match(_RESERVED, base, re.IGNORECASE) or is_junk(f"{base}/x.jpg" if not is_image(base) else base):
+        base = f"_{base}"
+    return base
+
+
+def _cut(name: str) -> tuple[str, str]:
+    """Name and extension, as pairing by stem cuts them: a/b.v1.jpg -> (a/b.v1, .jpg)."""
+    dot = name.rfind(".")
+    return (name[:dot], name[dot:]) if dot > name.rfind("/") + 1 else (name, "")
+
+
+def _others(base: str, ending: str, split: str | None) -> Iterator[str]:
+    """Names to try for a file whose name is taken by one with the extension `ending`."""
+    stem, suffix = _cut(base)
+    if suffix.lower() != ending.lower() and suffix:
+        yield f"{stem}_{suffix[1:]}{suffix}"
+    if split is not None:
+        yield _harmless(f"{split}_{base}")
+    yield from _numbered(stem, suffix, 2)
+
+
+def _numbered(stem: str, suffix: str, first: int = 1) -> Iterator[str]:
+    number = first
+    while True:
+        yield f"{stem}{suffix}" if number == 1 else f"{stem}_{number}{suffix}"
+        number += 1
+
+
+def _identities(images: Table, names: list[str]) -> list[tuple[object, ...]]:
+    """What tells whether two rows are about one file."""
+    columns = [images[name].astype(object).where(pd.notna(images[name]), None) for name in ("root", "member", "source")]
+    return list(zip(names, images["file"], *columns, strict=True))
+
+
+def place_key(file: str) -> str:
+    """Equal for files that would lie in one place of a fresh layout, split, extension and case aside."""
+    above, _, base = file.rpartition("/")
+    key = f"{_folder_key(above)}/{_cut(base)[0]}"
+    return (key if key.isascii() else unicodedata.normalize("NFC", key)).casefold()
+
+
+@functools.lru_cache(maxsize=4096)
+def _folder_key(above: str) -> str:
+    return "/".join(_kept(above, None))
