@@ -71,7 +71,19 @@ def convert(source: Path, name: str, out: Path) -> Cost:
 def panlabel(program: str, source: Path, kinds: tuple[str, str], out: Path) -> Cost:
     """The peer's conversion."""
     target = out.with_suffix(".json") if kinds[1] == "coco" else out
-    command = [program, "convert", "-f", kinds[0], "-t", kinds[1], "-i", str(source), "-o", str(target), "--allow-lossy"]
+    command = [
+        program,
+        "convert",
+        "-f",
+        kinds[0],
+        "-t",
+        kinds[1],
+        "-i",
+        str(source),
+        "-o",
+        str(target),
+        "--allow-lossy",
+    ]
     return fresh(command, target)
 
 

@@ -14,7 +14,7 @@ from dsq.errors import ReadError
 
 MAX_RATIO = 250  # deflate reaches 1032:1 on zeros; indented COCO JSON stays under 40:1
 SMALL_MEMBER = 8 << 20  # bytes: below this a high ratio does no harm
-SMALL_TOTAL = 64 << 20  # bytes of all members together: nor does it below this
+SMALL_TOTAL = 16 << 20  # bytes of all members together: nor does it below this
 MAX_NAME = 4096  # characters of a member's name: what systems take
 MAX_DEPTH = 128  # folders that it names
 ZIP_ERRORS = (

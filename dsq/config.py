@@ -49,7 +49,7 @@ def load_config(path: str | os.PathLike[str] | None = None) -> Settings:
     if found is None:
         return Settings()
     where = str(found)
-    data = _parse(found)
+    data: Mapping[str, Any] = _parse(found)
     if found.name == "pyproject.toml":
         data = _table(_tools(found), "dsq", where)
     for key in data:

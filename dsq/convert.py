@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from dsq.errors import ConfigError, WriteError
-from dsq.formats import FORMATS, load_format, read
+from dsq.formats import FORMATS, load_format, read, recognise
 from dsq.formats.layout import WriteOptions
 from dsq.losses import Losses
 from dsq.model import Dataset
@@ -63,6 +64,9 @@ def export(
         marked = dataset.boxes["difficult"].fillna(False).to_numpy(bool)
         losses.add("difficult-dropped", marked.sum())
         dataset = dataset.replace(boxes=dataset.boxes[~marked].reset_index(drop=True))
+    if images in ("hardlink", "symlink") and os.fspath(dst).lower().endswith(".zip"):
+        raise ConfigError(f"a zip cannot hold {images}s.", hint="Write to a folder, or take --images copy.")
+    _keep_clear(dataset, os.fspath(dst), overwrite=overwrite)
     options = WriteOptions(task=task, style=style, progress=progress)
     target = CountingTarget(os.fspath(dst)) if dry_run else open_target(dst, overwrite=overwrite)
     with target:
@@ -76,6 +80,26 @@ def export(
         if images != "none":
             _put_images(dataset, names, target, images, losses, progress)
     return losses
+
+
+def _keep_clear(dataset: Dataset, dst: str, *, overwrite: bool) -> None:
+    """Refuse a target that is a source, lies in one, holds one, or is a folder of other things."""
+    target = Path(dst).resolve()
+    roots = [str(root) for root in dataset.images["root"].dropna().unique()]
+    for root in dict.fromkeys((*roots, dataset.about.root)):
+        source = Path(root).resolve() if root else target / "none"
+        if not source.exists():
+            continue
+        if source == target or target in source.parents or (source.is_dir() and source in target.parents):
+            raise WriteError(
+                f"is, lies in or holds the source {root}; sources are never touched.",
+                where=dst,
+                hint="Choose a place beside it.",
+            )
+    if overwrite and target.is_dir() and any(target.iterdir()) and not recognise(target):
+        raise WriteError(
+            "holds something that is no dataset; it is not replaced.", where=dst, hint="Choose another name."
+        )
 
 
 def _put_images(

@@ -77,15 +77,15 @@ class Listing:
 
     def _list(self, folder: _Folder) -> None:
         prefix, path, _, outside, _ = folder
+        at_home = f"{path}/" == f"{self.root}/{prefix}"
         with os.scandir(path) as items:
             for item in items:
-                name = prefix + item.name
-                if not item.name.isascii():
-                    spelled = _spell(item.name)
-                    name = prefix + spelled
-                    if spelled != item.name and os.path.lexists(os.path.join(path, spelled)):
-                        self.refused.append((name, "a second file whose name reads the same"))
-                        continue
+                base = item.name
+                spelled = base if base.isascii() else _spell(base)
+                name = prefix + spelled
+                if spelled != base and os.path.lexists(os.path.join(path, spelled)):
+                    self.refused.append((name, "a second file whose name reads the same"))
+                    continue
                 try:
                     if item.is_file(follow_symlinks=False):
                         entry = Entry(name, item.stat(follow_symlinks=False).st_size, outside)
@@ -98,7 +98,7 @@ class Listing:
                     why = "a link that leads nowhere" if item.is_symlink() else "cannot be looked at"
                     self.refused.append((name, f"{why} ({error.strerror})"))
                     continue
-                if item.path != f"{self.root}/{name}":
+                if not at_home or spelled != base:
                     self.paths[name] = item.path
                 self.entries.append(entry)
 

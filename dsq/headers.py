@@ -12,7 +12,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
 from dsq.errors import ReadError
@@ -74,19 +74,32 @@ class _MoreError(Exception):
 
 def read_header(source: Source, name: str) -> Header:
     """The header of one image, links followed; whatever is wrong with the file comes back in `error`."""
-    size = 0
+    return read_headers(source, (name,))[0]
+
+
+def read_headers(source: Source, names: Sequence[str]) -> list[Header]:
+    """`read_header` for each name, in order."""
+    starts = source.heads(names, _FIRST, follow=True)
+    return [_read(source, name, data) for name, data in zip(names, starts, strict=True)]
+
+
+def _read(source: Source, name: str, data: bytes | ReadError) -> Header:
+    """The header of the image that begins with `data`."""
+    entry = source.names.get(name)
+    size = entry.size if entry is not None else 0
+    if isinstance(data, ReadError):
+        return _fault(size, data.what)
+    if not size:
+        return _fault(0, "empty file")
+    want = _FIRST
     try:
-        size = source.size(name)
-        if not size:
-            return _fault(0, "empty file")
-        want = _FIRST
         while True:
-            data = source.head(name, want, follow=True)
             try:
                 found = _parse(data)
             except _MoreError as more:
                 want = max(more.args[0] + _FIRST, 4 * want)
                 if len(data) < size and want < _MOST:
+                    data = source.head(name, want, follow=True)
                     continue
                 found = None
             except _UnusualError:
@@ -96,12 +109,7 @@ def read_header(source: Source, name: str) -> Header:
             return _ask_pillow(source, name, size, data)
     except ReadError as error:
         return _fault(size, error.what)
-    return _check(Header(*found, frames=1, size=size, error=""))
-
-
-def read_headers(source: Source, names: Iterable[str]) -> list[Header]:
-    """`read_header` for each name, in order."""
-    return [read_header(source, name) for name in names]
+    return _check(Header(*found, 1, size, ""))
 
 
 def _fault(size: int, error: str, format: str = "") -> Header:

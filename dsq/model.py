@@ -92,7 +92,8 @@ def column(kind: str, values: Any, length: int) -> Any:
     if values is None or isinstance(values, str | bytes | int | float | bool):
         if kind == "cat":
             codes = np.full(length, -1 if values is None else 0, np.int8)
-            return pd.Categorical.from_codes(codes, categories=[] if values is None else [str(values)])
+            known: list[str] = [] if values is None else [str(values)]
+            return pd.Categorical.from_codes(codes, categories=pd.Index(known, dtype=object))
         if kind in ("Int", "flag"):
             dtype = np.int64 if kind == "Int" else np.bool_
             data: np.ndarray[Any, Any] = np.full(length, 0 if values is None else values, dtype)

@@ -7,11 +7,15 @@ folder and archives that explode are listed in `refused` and never opened.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import IO
 
 from dsq.archive import ZIP_ERRORS, broken_zip, list_members, open_zip, read_member, read_start
@@ -32,6 +36,9 @@ _JUNK = re.compile(
     | (?:~|\.(?:cache|tmp|swp|swo|bak))$""",
     re.VERBOSE,
 )
+#: how the last part of such a name begins or ends
+_ODD_STARTS = frozenset("._~#@")
+_ODD_ENDS = ("~", ".cache", ".tmp", ".swp", ".swo", ".bak", ".db", ".ini")
 LEAVES = "is reached by a link that leaves the dataset."
 _ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".rar", ".7z")
 _ARCHIVE_MAGIC = (b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -41,7 +48,7 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY"
 
 def is_image(name: str) -> bool:
     """Whether the name ends as images do, in any case."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES and os.path.splitext(name)[1] != ""
 
 
 def is_junk(name: str) -> bool:
@@ -49,7 +56,15 @@ def is_junk(name: str) -> bool:
 
     A name that begins with `#` and has a suffix is not: pictures are called `#1.jpg`.
     """
-    return _JUNK.search(name) is not None
+    folder, _, base = name.rpartition("/")
+    if base[:1] in _ODD_STARTS or base.lower().endswith(_ODD_ENDS):
+        return _JUNK.search(name) is not None
+    return _in_junk(folder)
+
+
+@lru_cache(maxsize=1024)
+def _in_junk(folder: str) -> bool:
+    return bool(folder) and _JUNK.search(f"{folder}/") is not None
 
 
 class Source:
@@ -65,7 +80,7 @@ class Source:
 
     def __init__(self, root: str, entries: list[Entry], refused: list[tuple[str, str]]) -> None:
         self.root = root
-        self.entries = tuple(sorted(entries))
+        self.entries = tuple(sorted(entries, key=itemgetter(0)))
         self.refused = tuple(sorted(refused))
         self.names: dict[str, Entry] = {entry.name: entry for entry in self.entries}
 
@@ -81,12 +96,32 @@ class Source:
     def close(self) -> None:
         """Let go of the archive; harmless when called twice."""
 
+    @cached_property
+    def junk(self) -> frozenset[str]:
+        """Names of listed files that are leftovers of a system or tool."""
+        return frozenset(name for name in self.names if is_junk(name))
+
+    @cached_property
+    def _by_suffix(self) -> dict[str, list[str]]:
+        """Files that are no junk by what follows the last dot of their path, in lower case."""
+        found: dict[str, list[str]] = {}
+        for name in self.names:
+            if name not in self.junk:
+                found.setdefault(name[name.rfind(".") :].lower(), []).append(name)
+        return found
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """Files that end in one of `suffixes`, such as ".txt" (case does not matter), and are no junk, sorted."""
+        found = [names for suffix in suffixes if (names := self._by_suffix.get(suffix))]
+        return sorted(chain.from_iterable(found)) if len(found) > 1 else list(*found)
+
     def leave_out(self, unwanted: Callable[[str], bool]) -> list[Entry]:
         """Take the files whose names are unwanted out of the listing; returns them."""
         out = [entry for entry in self.entries if unwanted(entry.name)]
         if out:
             self.entries = tuple(entry for entry in self.entries if not unwanted(entry.name))
             self.names = {entry.name: entry for entry in self.entries}
+            self.__dict__.pop("_by_suffix", None)
         return out
 
     def size(self, name: str) -> int:
@@ -100,11 +135,7 @@ class Source:
         datasets often link them; what stands in such a file is never quoted, since an untrusted folder may link
         `labels/a.txt` to a private file of the user. Settings, lists and class names are read without it.
         """
-        entry = self._entry(name, follow)
-        bound = READ_LIMIT if limit is None else limit
-        if entry.size > bound:
-            raise self._error(name, f"holds {entry.size:,} bytes, more than the {bound:,} that are read.")
-        return self._load(entry)
+        return self._load(self._entry(name, follow, READ_LIMIT if limit is None else limit))
 
     def head(self, name: str, count: int, *, follow: bool = False) -> bytes:
         """The first `count` bytes, or all of a shorter file; no checksum is verified. Errors as in `read`."""
@@ -114,9 +145,19 @@ class Source:
         self, names: Iterable[str], *, limit: int | None = None, follow: bool = False
     ) -> Iterator[bytes | ReadError]:
         """`read` for each name, in order; a file that cannot be read yields its ReadError."""
+        bound = READ_LIMIT if limit is None else limit
         for name in names:
             try:
-                result: bytes | ReadError = self.read(name, limit, follow=follow)
+                result: bytes | ReadError = self._load(self._entry(name, follow, bound))
+            except ReadError as error:
+                result = error
+            yield result
+
+    def heads(self, names: Iterable[str], count: int, *, follow: bool = False) -> Iterator[bytes | ReadError]:
+        """`head` for each name, in order; a file that cannot be read yields its ReadError."""
+        for name in names:
+            try:
+                result: bytes | ReadError = self._start(self._entry(name, follow), count)
             except ReadError as error:
                 result = error
             yield result
@@ -125,7 +166,7 @@ class Source:
         """A seekable binary stream (in a zip, going back unpacks from the start). Errors as in `read`."""
         return self._stream(self._entry(name, follow))
 
-    def _entry(self, name: str, follow: bool = True) -> Entry:
+    def _entry(self, name: str, follow: bool = True, limit: float = math.inf) -> Entry:
         entry = self.names.get(name)
         if entry is None:
             why = dict(self.refused).get(name)
@@ -133,6 +174,8 @@ class Source:
         if entry.outside and not follow:
             hint = "Put a copy in its place if it belongs to the dataset."
             raise self._error(name, LEAVES, hint)
+        if entry.size > limit:
+            raise self._error(name, f"holds {entry.size:,} bytes, more than the {limit:,} that are read.")
         return entry
 
     def _error(self, name: str, what: str, hint: str | None = None) -> ReadError:
@@ -163,12 +206,15 @@ class _Folder(Source):
         return data
 
     def _start(self, entry: Entry, count: int) -> bytes:
+        name, size, _ = entry
         try:
-            handle = self._open(entry)
+            handle = os.open(self._paths.get(name) or f"{self.root}/{name}", _OPEN_FLAGS)
             try:
                 data = os.read(handle, count)
-                while 0 < len(data) < min(count, entry.size) and (more := os.read(handle, count - len(data))):
-                    data += more
+                if len(data) < count and len(data) < size:
+                    self._check(entry, handle)
+                    while len(data) < min(count, size) and (more := os.read(handle, count - len(data))):
+                        data += more
             finally:
                 os.close(handle)
         except OSError as error:
@@ -177,20 +223,20 @@ class _Folder(Source):
 
     def _stream(self, entry: Entry) -> IO[bytes]:
         try:
-            return os.fdopen(self._open(entry), "rb")
+            handle = os.open(self._paths.get(entry.name) or f"{self.root}/{entry.name}", _OPEN_FLAGS)
+            try:
+                self._check(entry, handle)
+            except ReadError:
+                os.close(handle)
+                raise
+            return os.fdopen(handle, "rb")
         except OSError as error:
             raise self._fault(entry, error) from error
 
-    def _open(self, entry: Entry) -> int:
-        """The handle of the file; ReadError where it is none any more."""
-        handle = os.open(self._path(entry), _OPEN_FLAGS)
+    def _check(self, entry: Entry, handle: int) -> None:
+        """ReadError where something else took the place of a file since it was listed."""
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
             raise self._error(entry.name, "is no regular file any more.", "Run again when nothing changes it.")
-        return handle
-
-    def _path(self, entry: Entry) -> str:
-        return self._paths.get(entry.name) or f"{self.root}/{entry.name}"
 
     def _fault(self, entry: Entry, error: OSError) -> ReadError:
         denied = isinstance(error, PermissionError)

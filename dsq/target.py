@@ -5,10 +5,12 @@ Everything goes to a staging place beside the target and takes its name only whe
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import struct
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -19,6 +21,8 @@ from dsq.source import Source
 
 IMAGE_MODES = ("copy", "hardlink", "symlink", "none")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+#: endings of files that people name by mistake where a folder or zip is meant
+NO_FOLDERS = frozenset(".tar .gz .tgz .bz2 .xz .7z .rar .json .xml .yaml .yml .txt .csv".split())
 _DATE = 0x0021  # 1980-01-01: the same input gives the same bytes
 
 
@@ -130,7 +134,7 @@ class FolderTarget(Target):
                     where=member,
                     hint="Hard links need one file system: use --images copy.",
                 ) from None
-        with source.open(member) as reader, open(place, "xb") as out:
+        with source.open(member, follow=True) as reader, open(place, "xb") as out:
             shutil.copyfileobj(reader, out, 1 << 20)
 
     def _commit(self) -> None:
@@ -198,7 +202,7 @@ class ZipTarget(Target):
         self._out.seek(self._offset)
 
     def add(self, name: str, source: Source, member: str, mode: str = "copy") -> None:
-        with source.open(member) as reader:
+        with source.open(member, follow=True) as reader:
             self.write(name, reader.read())
 
     def _commit(self) -> None:
@@ -225,7 +229,10 @@ class ZipTarget(Target):
         os.replace(self.stage, self.path)
 
     def _drop(self) -> None:
-        self._out.close()
+        try:
+            self._out.close()
+        except OSError:  # the disk is full: what was buffered is given up with the rest
+            self._out.raw.close() if isinstance(self._out, io.BufferedWriter) else None
         if os.path.exists(self.stage):
             os.unlink(self.stage)
 
@@ -255,6 +262,11 @@ class CountingTarget(Target):
 def open_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Target:
     """A zip where the name ends in `.zip`, else a folder. WriteError where something is there already."""
     text = os.fspath(path)
+    suffix = os.path.splitext(text)[1].lower()
+    if suffix in NO_FOLDERS:
+        raise WriteError(f"is no name for a folder: {suffix} says a file.", where=text, hint="Name a folder or a .zip.")
+    if overwrite and os.path.isfile(text) and (suffix != ".zip" or not zipfile.is_zipfile(text)):
+        raise WriteError("is a file that is no zip; it is not replaced.", where=text, hint="Choose another name.")
     make: Callable[..., Target] = ZipTarget if text.lower().endswith(".zip") else FolderTarget
     return make(text, overwrite=overwrite)
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 
 
-# the same examples in every run: a test that fails on one machine fails on all. HYPOTHESIS_PROFILE=search looks further.
+# the same examples in every run, so that what fails here fails everywhere; HYPOTHESIS_PROFILE=search looks further
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))

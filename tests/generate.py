@@ -17,7 +17,8 @@ SIZES = ((64, 48), (33, 50), (120, 90), (640, 480))
 SUFFIXES = (".jpg", ".png", ".JPG", ".jpeg")
 FOLDERS = ("", "", "", "a/", "b/", "a/b/", "images/", "train/", "Straße 7/", "日本/", "v1.0/")
 STEMS = (
-    "1", "img", "img.v2", "000000000139", "IMG_0001", "a b", "écran", "猫", "x+y", "no", "-dash", "tail_", "a&b", "it's",
+    "1", "img", "img.v2", "000000000139", "IMG_0001", "a b", "écran", "猫", "x+y", "no", "-dash", "tail_", "a&b",
+    "it's",
 )  # fmt: skip
 CLASSES = ("cat", "dog", "traffic light", "no", "yes", "0", "7", "naïve", "猫", 'a "b"', "c<d>&e", "x:y", "person")
 SPLITS: tuple[tuple[str | None, ...], ...] = (

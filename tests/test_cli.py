@@ -325,7 +325,8 @@ def test_absurd_yolo_rows(run: Run, tmp_path: Path, row: str) -> None:
 def test_absurd_coco_boxes(run: Run, tmp_path: Path, value: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(
-        '{"images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}], "categories": [{"id": 1, "name": "c"}],'
+        '{"images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}],'
+        '"categories": [{"id": 1, "name": "c"}],'
         '"annotations": [{"id": 17, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0},'
         f'{{"id": 18, "image_id": 1, "category_id": 1, "bbox": [1, {value}, 3, 4], "area": 12, "iscrowd": 0}}]}}'
     )

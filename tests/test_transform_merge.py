@@ -136,6 +136,11 @@ def test_states_splits_and_sizes_that_disagree() -> None:
     a = cats("a", images=[{"file": "images/1.jpg", "split": "train"}])
     b = cats("b", images=[{"file": "images/1.jpg", "split": "val", "width": 99}])
     assert merge([a, b], hashes=twins()).conflicts["kind"].tolist() == ["split-differs", "size-differs"]
+    c = cats("c", images=[{"file": "images/1.jpg", "split": "val"}])
+    third = {**twins(), ("/c.zip", "images/1.jpg"): "same"}
+    settled = merge([cats("b"), a, c], hashes=third)
+    assert settled.dataset.images["split"].astype(str).tolist()[0] == "train"
+    assert settled.conflicts["kind"].tolist() == ["split-differs"]
     empty = named("b", [], images=["images/1.jpg"])
     for order in ([cats("a"), empty], [empty, cats("a")]):
         done = merge(order, hashes=twins())

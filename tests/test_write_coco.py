@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from generate import datasets, make_pool
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -31,7 +32,6 @@ from dsq.transform.remap import remap
 from dsq.transform.resize import resize
 from dsq.transform.split import split
 from dsq.transform.subset import subset
-from tests.generate import datasets, make_pool
 
 FLAGS = ("difficult", "truncated", "occluded")
 SLOW = settings(
@@ -200,6 +200,7 @@ def test_pycocotools_finds_what_we_write_perfect(data: st.DataObject, pool: Path
 
 # Identity
 
+
 def content(**more: Any) -> dict[str, Any]:
     """A document with a bit of everything."""
     return {
@@ -275,19 +276,23 @@ def test_identity_of_many_files_whose_ids_overlap(tmp_path: Path) -> None:
     same_documents(tmp_path / "set", tmp_path / "out")
 
 
+BOX = {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4]}
+
+
 @pytest.mark.parametrize(
     "odd",
     [
-        {"annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4]}]},
-        {"annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4], "iscrowd": None, "area": None}]},
+        {"annotations": [BOX]},
+        {"annotations": [{**BOX, "iscrowd": None, "area": None}]},
         {"annotations": [{"id": "1", "image_id": "7", "category_id": 3.0, "bbox": ["1", 2, 3, 4], "iscrowd": False}]},
-        {"annotations": [{"id": 1, "image_id": 7, "category_id": 44, "bbox": [1, 2, 3, 4], "area": "12"}]},
-        {"annotations": [{"id": 1, "image_id": 7, "category_id": "cat", "bbox": [1, 2, 3, 4], "segmentation": None}]},
-        {"annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4], "attributes": {"truncated": 1}}]},
-        {"annotations": [{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4], "x": {"id": 5, "area": 1}}]},
+        {"annotations": [{**BOX, "category_id": 44, "area": "12"}]},
+        {"annotations": [{**BOX, "category_id": "cat", "segmentation": None}]},
+        {"annotations": [{**BOX, "attributes": {"truncated": 1}}]},
+        {"annotations": [{**BOX, "x": {"id": 5, "area": 1}}]},
         {"annotations": [{"id": -1, "image_id": -7, "category_id": -3, "bbox": [1, 2, 3, 4]}],
          "images": [{"id": -7, "file_name": "a.jpg"}], "categories": [{"id": -3, "name": "cat"}]},
-        {"images": [{"id": 7, "file_name": "a.jpg", "width": 0, "height": "48", "meta": {"file_name": "x"}}], "annotations": []},
+        {"images": [{"id": 7, "file_name": "a.jpg", "width": 0, "height": "48", "meta": {"file_name": "x"}}],
+         "annotations": []},
         {"images": [{"id": 7, "coco_url": "http://x/a.jpg", "width": 64.5}], "annotations": []},
         {"images": [{"id": "a7", "file_name": "./sub/../a.jpg", "width": 64, "height": 48}], "annotations": [
             {"id": "b1", "image_id": "a7", "category_id": 3, "bbox": [1, 2, 3, 4]}]},
@@ -315,9 +320,11 @@ def test_a_box_that_only_the_mask_told_is_written(tmp_path: Path) -> None:
 
 def test_annotation_id_zero_and_missing_ids_are_made(tmp_path: Path) -> None:
     box = {"image_id": 0, "category_id": 0, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0}
-    images = [{"id": 0, "file_name": "a.jpg", "width": 64, "height": 48}, {"file_name": "b.jpg", "width": 4, "height": 4}]
+    size = {"width": 64, "height": 48}
+    images = [{"id": 0, "file_name": "a.jpg", **size}, {"file_name": "b.jpg", **size}]
     records = [{"id": 0, **box}, {"id": 4, **box}, {**box}]
-    put(tmp_path / "set", "all.json", content(images=images, annotations=records, categories=[{"id": 0, "name": "cat"}]))
+    classes = [{"id": 0, "name": "cat"}]
+    put(tmp_path / "set", "all.json", content(images=images, annotations=records, categories=classes))
     losses = written(read(tmp_path / "set"), tmp_path / "out")
     assert losses["annotation-id-zero"] == 1
     assert losses["ids-changed"] == 2
@@ -366,6 +373,7 @@ def test_identity_in_another_encoding(tmp_path: Path) -> None:
 
 
 # What was changed since it was read
+
 
 def test_changes_are_written_and_the_rest_is_kept(tmp_path: Path) -> None:
     put(tmp_path / "set", "all.json", content(), "pictures")
@@ -428,7 +436,8 @@ def test_resized_images_have_their_new_size(tmp_path: Path) -> None:
 def test_a_new_split_gets_new_files_with_the_old_ids(tmp_path: Path) -> None:
     names = [f"{number}.jpg" for number in range(1, 11)]
     images = [{"id": 10 * i, "file_name": n, "width": 64, "height": 48, "license": 3} for i, n in enumerate(names, 1)]
-    boxes = [{"id": i, "image_id": 10 * i, "category_id": 90, "bbox": [1, 2, 3, 4], "area": 9, "iscrowd": 0} for i in range(1, 11)]
+    rest = {"category_id": 90, "bbox": [1, 2, 3, 4], "area": 9, "iscrowd": 0}
+    boxes = [{"id": i, "image_id": 10 * i, **rest} for i in range(1, 11)]
     put(tmp_path / "set", "all.json", content(images=images, annotations=boxes), "pictures")
     parts = split(read(tmp_path / "set"), (0.8, 0.2)).dataset
     assert written(parts, tmp_path / "out") == {}
@@ -460,6 +469,7 @@ def test_merged_sets_whose_top_levels_differ(tmp_path: Path) -> None:
 
 
 # Other formats and odd sets
+
 
 def test_layout_of_a_set_without_splits(tmp_path: Path, pool: Path) -> None:
     data = build_dataset([("images/a/x.jpg", "cat", 1, 2, 3, 4)], images=["images/b/y.jpg"])
@@ -508,7 +518,9 @@ def test_yolo_becomes_one_based_and_keeps_its_polygons(tmp_path: Path) -> None:
     assert [row["file_name"] for row in document["images"]] == ["a.jpg", "b.jpg"]
     assert [(each["id"], each["name"]) for each in document["categories"]] == [(1, "ant"), (2, "bee"), (3, "cow")]
     first, second = document["annotations"]
-    assert first == {"id": 1, "image_id": 1, "category_id": 1, "bbox": [240, 120, 160, 240], "area": 38400, "iscrowd": 0}
+    assert first == {
+        "id": 1, "image_id": 1, "category_id": 1, "bbox": [240, 120, 160, 240], "area": 38400, "iscrowd": 0
+    }  # fmt: skip
     assert second["segmentation"] == [[64.0, 48.0, 192.0, 48.0, 192.0, 192.0]]
     assert second["area"] == pytest.approx(128 * 144 / 2)
 
@@ -526,15 +538,16 @@ def test_boxes_of_images_of_unknown_size_cannot_be_written(tmp_path: Path) -> No
 
 
 def test_images_without_a_size_or_box(tmp_path: Path) -> None:
-    data = build_dataset([("a.jpg", "cat", 1, 2, 3, 4)], images=[{"file": "b.jpg", "label_state": "labelled"}], size=None)
+    images = [{"file": "b.jpg", "label_state": "labelled"}]
+    data = build_dataset([("a.jpg", "cat", 1, 2, 3, 4)], images=images, size=None)
     losses = written(data.replace(images=data.images.assign(member=None)), tmp_path / "out")
-    assert losses == {"images-emptied": 1}
+    assert losses == {"images-emptied": 1, "images-left-out": 1}
     assert load(tmp_path / "out/annotations/instances.json")["images"] == [{"id": 2, "file_name": "a.jpg"}]
 
 
 def test_elements_of_voc_are_counted_as_lost(tmp_path: Path) -> None:
-    boxes = [{"file": "a.jpg", "category": "cat", "x": 1, "y": 2, "width": 3, "height": 4, "extras": b"<pose>Left</pose>"}]
-    data = build_dataset(boxes, images=[{"file": "a.jpg", "extras": b"<folder>x</folder><owner/>"}])
+    box = {"file": "a.jpg", "category": "cat", "x": 1, "y": 2, "width": 3, "height": 4, "extras": b"<pose>Left</pose>"}
+    data = build_dataset([box], images=[{"file": "a.jpg", "extras": b"<folder>x</folder><owner/>"}])
     data = data.replace(images=data.images.assign(member=None), about=About(format="voc"))
     assert written(data, tmp_path / "out") == {"extras-dropped": 2}
 
@@ -550,7 +563,10 @@ def test_arithmetic_leaves_no_noise_in_numbers(tmp_path: Path) -> None:
 
 def test_an_all_unlabelled_split_is_found_again(tmp_path: Path, pool: Path) -> None:
     images = [
-        {"file": f"{split or '.'}/{name}.jpg", "root": str(pool), "member": "64x48.jpg", "split": split, "label_state": state}
+        {
+            "file": f"{split or '.'}/{name}.jpg", "root": str(pool), "member": "64x48.jpg", "split": split,
+            "label_state": state,
+        }
         for split, name, state in (
             ("train", "a", "background"), ("train", "deep/er/b", "unlabelled"), ("test", "c", "unlabelled"),
             (None, "d", "unlabelled"),
@@ -579,6 +595,7 @@ def test_progress_and_dry_run(tmp_path: Path) -> None:
 
 
 # Text
+
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.just({"x": [1]})), max_size=5), st.integers(0, 3))

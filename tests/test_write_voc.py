@@ -463,7 +463,8 @@ def test_losses_have_names(tmp_path: Path) -> None:
     names, losses = written(data, tmp_path / "set")
     assert losses == {
         "keypoints-dropped": 1, "crowd-dropped": 2, "areas-dropped": 1, "extras-dropped": 1, "documents-dropped": 1,
-        "supercategories-dropped": 1, "class-ids-changed": 1, "ids-changed": 1, "images-emptied": 1, "size-unknown": 1,
+        "supercategories-dropped": 1, "class-ids-changed": 1, "ids-changed": 1, "images-emptied": 2, "size-unknown": 1,
+        "boxes-unsized": 1,
     }  # fmt: skip
     files = tree(tmp_path / "set")
     assert sorted(name for name in files if name.endswith(".xml")) == ["Annotations/a.xml", "Annotations/empty.xml"]
@@ -504,8 +505,9 @@ def test_real_sets_of_other_formats(shared_data: Path, tmp_path: Path, name: str
     gone = relative & (data.images["label_state"] == "labelled")
     assert losses.get("size-unknown", 0) == gone.sum()
     emptied = losses.get("images-emptied", 0)
-    for state, off in (("background", 0), ("unlabelled", emptied), ("labelled", -emptied)):
-        there = (data.images["label_state"] == state) & ~gone
+    left = losses.get("images-left-out", 0)
+    for state, off in (("background", 0), ("unlabelled", emptied - left), ("labelled", -emptied)):
+        there = data.images["label_state"] == state
         assert (found.images["label_state"] == state).sum() == there.sum() + off
     lost = losses.get("crowd-dropped", 0)
     unsized = data.boxes["image_id"].isin(data.images.loc[gone, "image_id"])

@@ -278,7 +278,7 @@ def test_unknown_sizes(tmp_path: Path) -> None:
     _, losses = written(data, tmp_path / "out", pictures=False)
     assert label(tmp_path / "out", "labels/r.txt") == "0 0.2500000000 0.4000000000 0.300000000 0.400000000\n"
     assert not (tmp_path / "out" / "labels" / "p.txt").exists()
-    assert losses.as_dict() == {"size-unknown": 1, "images-emptied": 1}
+    assert losses.as_dict() == {"size-unknown": 1, "boxes-unsized": 1, "images-emptied": 1}
 
 
 def test_two_records_of_one_file_share_a_label_file(tmp_path: Path) -> None:
@@ -679,20 +679,3 @@ class TestOtherFormats:
         for path in labels:
             accept(path, found["nc"])
 
-    @pytest.mark.parametrize("name", ["coco-tiny", "traffic-ground", "raccoon"])
-    @pytest.mark.parametrize("task", ["detect", "segment"])
-    def test_ultralytics_drops_no_image(
-        self, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, task: str
-    ) -> None:
-        monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "settings"))
-        utils = pytest.importorskip("ultralytics.data.utils")
-        convert(shared_data / name, tmp_path / "out", to="yolo", task=task)
-        found = utils.check_det_dataset(str(tmp_path / "out" / "data.yaml"), autodownload=False)
-        images = sorted(str(path) for path in (tmp_path / "out" / "images").rglob("*.*"))
-        assert images
-        for image in images:
-            path = Path(utils.img2label_paths([image])[0])
-            result = utils.verify_image_label((image, str(path), "", False, found["nc"], 0, 0, False))
-            assert result[0] is not None, result[-1]
-            rows = len(path.read_text().splitlines()) if path.exists() else 0
-            assert "duplicate" in result[-1] or len(result[1]) == rows

@@ -164,7 +164,7 @@ def write_dataset(
         return losses
     verb = "Would write" if options["dry_run"] else "Wrote"
     size = f"{len(dataset.images):,} images, {len(dataset.boxes):,} boxes"
-    lines = [*said, f"{verb} {output}: {to}, {size}"]
+    lines = [*said, f"{verb} {output}: {to}, from {size}"]
     if counts:
         lines.append("Lost:")
         width = max(map(len, counts))

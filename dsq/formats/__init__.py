@@ -155,6 +155,17 @@ def _tell_others(dataset: Dataset, others: Mapping[str, Match]) -> Dataset:
     return dataset.replace(about=replace(about, notices=(notice, *about.notices)))
 
 
+def recognise(src: str | os.PathLike[str]) -> str | None:
+    """The format with annotations that a folder or zip looks like, by its listing and a few heads; None: none."""
+    request = open_request(src, image_root=None, voc_offset=None, no_label_file="unlabelled", progress=None)
+    try:
+        found = {name: load_format(name).sniff(request) for name in FORMATS if name != "images"}
+    finally:
+        request.close()
+    sure = {name: match.sure for name, match in found.items() if match is not None}
+    return max(sure, key=lambda name: sure[name]) if sure else None
+
+
 def _says_something(dataset: Dataset) -> bool:
     """Whether any annotation or class list was read."""
     return bool(len(dataset.boxes) or len(dataset.about.class_lists) or dataset.images["origin_file"].notna().any())

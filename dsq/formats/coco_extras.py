@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
+import pandas as pd
 from msgspec import UNSET, Raw
 from numpy.typing import NDArray
 
@@ -27,35 +28,49 @@ _encode = msgspec.json.Encoder().encode
 _record = msgspec.json.Decoder(dict[str, Raw])
 
 
-def json_extras(blobs: Array) -> tuple[Array, int]:
+def said_extras(table: Table) -> Array | None:
+    """The extras (n,) of a table; None where no row has any."""
+    blobs = table["extras"].to_numpy(object)
+    return blobs if pd.notna(blobs).any() else None
+
+
+def json_extras(blobs: Array | None) -> tuple[Array | None, int]:
     """Extras (n,) that are JSON objects, and how many are the XML of another format that says something."""
-    others = [row for row, blob in enumerate(blobs.tolist()) if blob is not None and blob[:1] != b"{"]
-    if not others:
+    if blobs is None:
+        return None, 0
+    codes, kinds = pd.factorize(blobs)
+    others = np.array([*(kind[:1] != b"{" for kind in kinds.tolist()), False], bool)[codes]
+    if not others.any():
         return blobs, 0
     lost = count_extras(blobs[others])
     blobs = blobs.copy()
     blobs[others] = None
-    return blobs, lost
+    return (blobs if pd.notna(blobs).any() else None), lost
 
 
-def spelled(blobs: Array, keys: Sequence[str]) -> list[int]:
+def spelled(blobs: Array | None, keys: Sequence[str]) -> list[int]:
     """Rows whose extras speak of known keys: those of `keys` in a spelling of their own, or that they are absent."""
+    if blobs is None:
+        return []
     mark = re.compile(f'"(?:{"|".join((*keys, ABSENT))})":'.encode()).search
     return [row for row, blob in enumerate(blobs.tolist()) if blob is not None and mark(blob)]
 
 
-def without_known(blobs: Array, keys: Sequence[str]) -> Array:
+def without_known(blobs: Array | None, keys: Sequence[str]) -> Array | None:
     """Extras (n,) without what they say of known keys."""
     rows = spelled(blobs, keys)
-    if rows:
-        blobs = blobs.copy()
+    if blobs is None or not rows:
+        return blobs
+    blobs = blobs.copy()
     for row in rows:
         rest = {key: raw for key, raw in _record.decode(blobs[row]).items() if key not in keys and key != ABSENT}
         blobs[row] = _encode(rest) if rest else None
     return blobs
 
 
-def own_spelling(blobs: Array, columns: Mapping[str, Column], keys: Sequence[str], resized: Array) -> dict[int, bytes]:
+def own_spelling(
+    blobs: Array | None, columns: Mapping[str, Column], keys: Sequence[str], resized: Array
+) -> dict[int, bytes]:
     """The whole record of each row whose extras speak of known keys, by row: a value as its source spelled it,
     unless the column says another one now; keys that were absent are left out.
 
@@ -63,7 +78,9 @@ def own_spelling(blobs: Array, columns: Mapping[str, Column], keys: Sequence[str
     """
     rows = spelled(blobs, keys)
     places = np.array(rows, np.int64)
-    found = {}
+    found: dict[int, bytes] = {}
+    if blobs is None:
+        return found
     for row, *values in zip(rows, *(column(places) for column in columns.values()), strict=False):
         said = _record.decode(blobs[row])
         absent = set(msgspec.json.decode(said.pop(ABSENT, Raw(b"[]"))))
@@ -99,7 +116,7 @@ def _says(key: str, raw: Raw, value: Any) -> bool:
     return key == "file_name" or value is UNSET
 
 
-def flag_attributes(boxes: Table, blobs: Array) -> tuple[Array | None, Array, int]:
+def flag_attributes(boxes: Table, blobs: Array | None) -> tuple[Array | None, Array | None, int]:
     """(n,) raw `attributes` that tell the flags (None: no row has any), extras without a second such key, and how
     many rows have no place for their flags.
 
@@ -111,6 +128,8 @@ def flag_attributes(boxes: Table, blobs: Array) -> tuple[Array | None, Array, in
     if not code.any():
         return None, blobs, 0
     told = np.array([_flags_text(number) for number in range(3 ** len(FLAGS))], object)[code]
+    if blobs is None:
+        return told, None, 0
     rows = [
         row for row, (blob, text) in enumerate(zip(blobs.tolist(), told.tolist(), strict=True))
         if blob is not None and text is not None and _ATTRIBUTES in blob

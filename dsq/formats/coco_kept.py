@@ -12,7 +12,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from dsq.formats.coco_document import read_categories
-from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, own_spelling
+from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, own_spelling, said_extras
 from dsq.formats.coco_sheets import Plan, Records, Sheet, box_columns, class_list
 from dsq.formats.coco_tables import Classes, integers
 from dsq.formats.coco_text import numbers, values
@@ -29,6 +29,8 @@ _record = msgspec.json.Decoder(dict[str, Raw])
 def keep_files(dataset: Dataset, losses: Losses) -> Plan | None:
     """The files as they were; None where the dataset is no longer laid out in the files it was read from."""
     images, boxes, about = dataset.images, dataset.boxes, dataset.about
+    if about.format != "coco":
+        return None
     files: list[str] = images["file"].tolist()
     origin = images["origin_file"].array
     assert isinstance(origin, pd.Categorical)
@@ -37,8 +39,7 @@ def keep_files(dataset: Dataset, losses: Losses) -> Plan | None:
     spoken = code >= 0
     box_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
     if (
-        about.format != "coco"
-        or not spoken.any()
+        not spoken.any()
         or not spoken[box_row].all()
         or (images["label_state"][~spoken] != "unlabelled").any()
         or not {names[each] for each in np.unique(code[spoken])} <= set(about.documents)
@@ -53,6 +54,7 @@ def keep_files(dataset: Dataset, losses: Losses) -> Plan | None:
     class_row = pd.Index(dataset.categories["category_id"]).get_indexer(pd.Index(boxes["category_id"]))
     table = _class_numbers(dataset, documents, box_place, class_row, losses)
     image_ids = _ids(images, np.where(spoken, places, -1), losses, zero=True)
+    losses.add("images-left-out", (images["member"].isna().to_numpy(bool) & ~spoken).sum())
     box_ids = _ids(boxes, box_place, losses, zero=False)
     resized = images["pixel_ops"].notna().to_numpy()
     return Plan(
@@ -84,14 +86,13 @@ def _image_records(images: Table, ids: Array, resized: Array) -> Records:
         "file_name": values(images["file"].to_numpy(object)),
         **{key: numbers(side.to_numpy(np.int64, na_value=0), np.asarray(side.isna())) for key, side in sides.items()},
     }
-    extras = images["extras"].to_numpy(object)
+    extras = said_extras(images)
     return Records(columns, extras, own_spelling(extras, columns, IMAGE_KEYS, resized))
 
 
 def _box_records(boxes: Table, ids: tuple[Array, Array, Array], losses: Losses) -> Records:
     sides = [boxes[key].to_numpy() for key in ("x", "y", "width", "height")]
-    extras = boxes["extras"].to_numpy(object)
-    columns, extras = box_columns(boxes, ids, sides, boxes["area"].to_numpy(), losses, extras)
+    columns, extras = box_columns(boxes, ids, sides, boxes["area"].to_numpy(), said_extras(boxes), losses)
     return Records(columns, extras, own_spelling(extras, columns, BOX_KEYS, np.zeros(len(boxes), np.bool_)))
 
 

@@ -23,7 +23,7 @@ class Records(NamedTuple):
     """All rows of a list, whichever file each goes to: see `dsq.formats.coco_text.write_list`."""
 
     columns: Mapping[str, Column]
-    extras: Array
+    extras: Array | None
     whole: Mapping[int, bytes]
 
 
@@ -46,8 +46,13 @@ class Plan(NamedTuple):
 
 
 def box_columns(
-    boxes: Table, ids: tuple[Array, Array, Array], sides: Sequence[Array], area: Array, losses: Losses, extras: Array
-) -> tuple[dict[str, Column], Array]:
+    boxes: Table,
+    ids: tuple[Array, Array, Array],
+    sides: Sequence[Array],
+    area: Array,
+    extras: Array | None,
+    losses: Losses,
+) -> tuple[dict[str, Column], Array | None]:
     """Columns of the annotations, and their extras without what the columns say.
 
     ids: (n,) of the box, its image and its category. sides: x, y, width, height. extras (n,): JSON objects or None.
@@ -75,10 +80,11 @@ def class_list(table: Table, ids: Sequence[int], losses: Losses) -> bytes:
     """The categories as a JSON list."""
     blobs, others = json_extras(table["extras"].to_numpy(object))
     losses.add("extras-dropped", others)
+    kept = without_known(blobs, CLASS_KEYS)
     above = text_or_none(table["supercategory"])
     records = []
     for number, name, parent, blob in zip(
-        ids, table["name"], above, without_known(blobs, CLASS_KEYS).tolist(), strict=True
+        ids, table["name"], above, [None] * len(table) if kept is None else kept.tolist(), strict=True
     ):
         known = {"id": number, "name": name} | ({"supercategory": parent} if parent is not None else {})
         records.append(known | (msgspec.json.decode(blob, type=dict[str, Raw]) if blob else {}))

@@ -13,7 +13,7 @@ from msgspec import UNSET, Raw
 from numpy.typing import NDArray
 
 from dsq.formats.coco_document import task_of
-from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, json_extras, without_known
+from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, json_extras, said_extras, without_known
 from dsq.formats.coco_kept import class_numbers, keep_files
 from dsq.formats.coco_sheets import Plan, Records, Sheet, box_columns, class_list, write_sheets
 from dsq.formats.coco_text import Column, numbers, values
@@ -95,10 +95,12 @@ def _recorded(images: Table, box_row: Array, losses: Losses) -> Array:
     """(images,) bool: it gets a record, with boxes or as background. One without counts as unlabelled."""
     held = np.bincount(box_row, minlength=len(images)) > 0
     unsized = held & (images["unit"] == "relative").to_numpy(bool)
-    emptied = ~held & (images["label_state"] == "labelled").to_numpy(bool)
+    emptied = (~held | unsized) & (images["label_state"] == "labelled").to_numpy(bool)
     losses.add("size-unknown", unsized.sum())
+    losses.add("boxes-unsized", unsized[box_row].sum())
     losses.add("images-emptied", emptied.sum())
     found: Array = (held & ~unsized) | (~held & (images["label_state"] == "background").to_numpy(bool))
+    losses.add("images-left-out", (images["member"].isna().to_numpy(bool) & ~found).sum())
     return found
 
 
@@ -125,7 +127,7 @@ def _ids(table: Table, chosen: Array, lowest: int, losses: Losses) -> Array:
 
 
 def _image_records(images: Table, ids: Array, files: Sequence[str], losses: Losses) -> Records:
-    extras, others = json_extras(images["extras"].to_numpy(object))
+    extras, others = json_extras(said_extras(images))
     losses.add("extras-dropped", others)
     name = np.empty(len(images), object)
     name[:] = files
@@ -141,10 +143,10 @@ def _box_records(dataset: Dataset, ids: tuple[Array, Array, Array], losses: Loss
     sides = [boxes[key].to_numpy() for key in ("x", "y", "width", "height")]
     if dataset.about.format != "coco":
         sides = [_without_noise(side) for side in sides]
-    extras, others = json_extras(boxes["extras"].to_numpy(object))
+    extras, others = json_extras(said_extras(boxes))
     losses.add("extras-dropped", others)
     area = _areas(boxes, sides[2], sides[3])
-    columns, extras = box_columns(boxes, ids, sides, area, losses, without_known(extras, BOX_KEYS))
+    columns, extras = box_columns(boxes, ids, sides, area, without_known(extras, BOX_KEYS), losses)
     if "keypoints" in columns:
         columns["num_keypoints"] = values(_count_keypoints(boxes["keypoints"].to_numpy(object), extras))
     return Records(columns, extras, {})
@@ -169,11 +171,11 @@ def _areas(boxes: Table, width: Array, height: Array) -> Array:
     return area
 
 
-def _count_keypoints(blobs: Array, extras: Array) -> Array:
+def _count_keypoints(blobs: Array, extras: Array | None) -> Array:
     """(n,) how many keypoints are labelled, UNSET where there are none or extras say it."""
     found = np.full(len(blobs), UNSET, object)
     for row in np.flatnonzero(pd.notna(blobs)).tolist():
-        if extras[row] is None or b'"num_keypoints":' not in extras[row]:
+        if extras is None or b'"num_keypoints":' not in (extras[row] or b""):
             points = msgspec.json.decode(blobs[row])
             found[row] = sum(bool(seen) for seen in points[2::3]) if isinstance(points, list) else UNSET
     return found

@@ -76,7 +76,11 @@ _JSON = (
     _Kind("V7 Darwin JSON", _keys("annotations", "bounding_box"), "V7 exports COCO, Pascal VOC and YOLO."),
     _Kind("a SageMaker manifest", _keys("source-ref")),
     _Kind("Cityscapes JSON", _keys("imgHeight", "objects", "polygon"), "Convert it to COCO first."),
-    _Kind("Ultralytics NDJSON", _found(r'"type"\s*:\s*"dataset"\s*,\s*"task"'), "Ultralytics converts it to its YOLO format."),
+    _Kind(
+        "Ultralytics NDJSON",
+        _found(r'"type"\s*:\s*"dataset"\s*,\s*"task"'),
+        "Ultralytics converts it to its YOLO format.",
+    ),
     _Kind("metadata.jsonl with boxes (Hugging Face)", _keys("file_name", "objects", "bbox"), "Write it as COCO first."),
 )
 

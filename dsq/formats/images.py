@@ -13,7 +13,6 @@ from dsq.formats.layout import Request, split_of_path
 from dsq.headers import Header
 from dsq.model import BOXES, CATEGORIES, HEADERS, IMAGES, PROBLEMS, About, Dataset, Notice, make_table
 
-
 _TEXTS = (".json", ".xml", ".csv", ".txt")
 _PROSE = re.compile(r"read[ _-]?me|licen[sc]e|copying|notice|notes?\b|requirements|changelog|citation", re.IGNORECASE)
 

@@ -70,9 +70,9 @@ class ImageIndex:
         self.sources = list(sources)
         self.places: dict[str, Place] = {}
         for source in sources:
-            for entry in source.entries:
-                if is_image(entry.name) and not is_junk(entry.name):
-                    self.places.setdefault(entry.name, Place(source.root, entry.name))
+            for name in source.with_suffix(*IMAGE_SUFFIXES):
+                if is_image(name):
+                    self.places.setdefault(name, Place(source.root, name))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -232,7 +232,7 @@ class Request:
     @cached_property
     def names(self) -> list[str]:
         """Listed files that are no junk, sorted."""
-        return [entry.name for entry in self.source.entries if not is_junk(entry.name)]
+        return [name for name in self.source.names if name not in self.source.junk]
 
     @cached_property
     def images(self) -> ImageIndex:
@@ -261,8 +261,8 @@ class Request:
         self.__dict__.pop("images", None)
 
     def with_suffix(self, *suffixes: str) -> list[str]:
-        """Listed files that end in one of `suffixes` (case does not matter)."""
-        return [name for name in self.names if name.lower().endswith(suffixes)]
+        """Listed files that end in one of `suffixes`, such as ".txt" (case does not matter), sorted."""
+        return self.source.with_suffix(*suffixes)
 
     def summary(self) -> str:
         """The listing in words: "12 .jpg, 3 .txt and 1 .md files in 4 folders"."""

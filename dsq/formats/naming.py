@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -54,12 +55,16 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
     files: list[str] = images["file"].tolist()
     splits = images["split"].astype(object).where(images["split"].notna(), None).tolist()
     places: dict[tuple[str, str | None], tuple[str, str]] = {}
+    wrapped = _wrapping(images)
+    roots = images["root"].astype(object).where(images["root"].notna(), None).tolist()
     names: list[str] = []
     taken: dict[str, int] = {}
     again: list[int] = []
     keys: list[str] = []
     for row, (file, split) in enumerate(zip(files, splits, strict=True)):
         above, _, base = (file.replace("\\", "/") if "\\" in file else file).rpartition("/")
+        if wrapped:
+            above = above.removeprefix(wrapped.get(roots[row], ""))
         place = places.get((above, split))
         if place is None:
             parts = [folder, folders.get(split, "") if by_split else "", *_kept(above, split)]
@@ -95,6 +100,21 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
         1 for name, file in zip(names, files, strict=True) if name.rpartition("/")[2] != file.rpartition("/")[2]
     )
     return names, changed
+
+
+def _wrapping(images: Table) -> dict[str | None, str]:
+    """What folders all files of a root lie in before the first one that says something: a zip's parent folder."""
+    found: dict[str | None, str] = {}
+    roots = images["root"].astype(object).where(images["root"].notna(), None)
+    for root, files in images["file"].groupby(roots, dropna=False, sort=False):
+        folders = [file.split("/")[:-1] for file in files]
+        common: list[str] = posixpath.commonprefix(folders)
+        ends = next((i for i, part in enumerate(common) if _is_left_out(part)), 0)
+        if not ends and common and all(len(f) > len(common) and _is_left_out(f[len(common)]) for f in folders):
+            ends = len(common)
+        if ends:
+            found[None if pd.isna(root) else root] = "/".join(common[:ends]) + "/"
+    return found
 
 
 def split_folders(images: Table) -> dict[str | None, str]:

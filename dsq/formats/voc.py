@@ -248,7 +248,9 @@ def _coded_texts(texts: Sequence[str | None]) -> Any:
 
 def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any) -> Table:
     """The boxes table, in the order of images and, within each, of objects."""
-    order = np.argsort(image_ids, kind="stable")
+    order: Any = slice(None)
+    if (np.diff(image_ids) < 0).any():
+        order = np.argsort(image_ids, kind="stable")
     corners = corners[order]
     parent = np.repeat(np.arange(len(files.names)), np.array(files.kept, np.int64))[order]
     looks = np.array(files.looks, np.int64)[order]
@@ -284,9 +286,11 @@ def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any)
 def _side(low: Any, high: Any) -> Any:
     """The width that leads from one edge exactly to the other, where the difference itself was rounded."""
     side = high - low
-    for row in np.flatnonzero(low + side != high).tolist():
-        near = (np.nextafter(side[row], -np.inf), np.nextafter(side[row], np.inf))
-        side[row] = next((width for width in near if low[row] + width == high[row]), side[row])
+    off = np.flatnonzero(low + side != high)
+    for limit in (np.inf, -np.inf):
+        near = np.nextafter(side[off], limit)
+        hit = low[off] + near == high[off]
+        side[off[hit]] = near[hit]
     return side
 
 

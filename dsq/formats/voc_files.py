@@ -42,25 +42,28 @@ class Files:
 
     def add(self, name: str, record: Record) -> None:
         """Take one file's record."""
+        filename, width, height, extras, coords, looks, numbers, objects, polygons, rotated, faults, offset, unsaid = (
+            record
+        )
         first = len(self.looks)
         self.names.append(name)
-        self.stated.append(record.filename)
-        self.width.append(record.width)
-        self.height.append(record.height)
-        self.extras.append(record.extras)
-        self.offset.append(-1 if record.offset is None else record.offset)
-        self.unsaid.append(record.unsaid)
-        self.objects.append(record.objects)
-        self.kept.append(len(record.looks))
-        self.coords.extend(record.coords)
-        self.looks.extend(record.looks)
-        if record.numbers is not None:
-            self.numbers[len(self.names) - 1] = record.numbers
-        if record.polygons:
-            self.polygons |= {first + row: rings for row, rings in record.polygons.items()}
-            self.rotated += record.rotated
-        if record.faults:
-            self.problems += [("malformed-record", name, place, what) for place, what in record.faults]
+        self.stated.append(filename)
+        self.width.append(width)
+        self.height.append(height)
+        self.extras.append(extras)
+        self.offset.append(-1 if offset is None else offset)
+        self.unsaid.append(unsaid)
+        self.objects.append(objects)
+        self.kept.append(len(looks))
+        self.coords.extend(coords)
+        self.looks.extend(looks)
+        if numbers is not None:
+            self.numbers[len(self.names) - 1] = numbers
+        if polygons:
+            self.polygons |= {first + row: rings for row, rings in polygons.items()}
+            self.rotated += rotated
+        if faults:
+            self.problems += [("malformed-record", name, place, what) for place, what in faults]
 
     def places(self) -> Any:
         """(boxes,) int64: the number of each box's object in its file, from 1."""
@@ -108,10 +111,10 @@ def infer_offset(corners: Any, sides: Any) -> tuple[int, bool, str]:
     count = len(corners)
     if not count:
         return 1, True, "no boxes"
-    zeros = int(((low >= 0) & (low < 1)).any(axis=1).sum())
-    ones = int((low == 1).any(axis=1).sum())
-    ends = int(((high == sides) & (sides > 0)).any(axis=1).sum())
-    short = int(((high == sides - 1) & (sides > 0)).any(axis=1).sum())
+    zeros = _either((low >= 0) & (low < 1))
+    ones = _either(low == 1)
+    ends = _either((high == sides) & (sides > 0))
+    short = _either((high == sides - 1) & (sides > 0))
     if zeros:
         why = f"{zeros:,} of {count:,} boxes begin below 1"
         if zeros * 1000 < count and ones > 10 * zeros:
@@ -132,6 +135,11 @@ def infer_offset(corners: Any, sides: Any) -> tuple[int, bool, str]:
         return 1, True, f"{ones:,} of {count:,} boxes begin at 1, {ends:,} end at the image's side, in whole pixels"
     lowest = f"none of {count:,} boxes begins at 0 (the smallest coordinate is {low.min():g})"
     return 1, False, f"{lowest} and nothing else tells"
+
+
+def _either(found: Any) -> int:
+    """How many rows of (n, 2) hold for x or for y."""
+    return int((found[:, 0] | found[:, 1]).sum())
 
 
 def find_offsets(request: Request, files: Files, corners: Any, owner: Any) -> tuple[Any, int, str, list[Notice]]:

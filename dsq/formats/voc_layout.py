@@ -33,6 +33,7 @@ _SIGNED = re.compile(r"\S.*\s[-+]?[01]")
 _IMAGE_FOLDERS = {"annotations": "images", "annots": "images", "Annotations": "JPEGImages"}
 
 
+@lru_cache(4096)
 def place_of(folder: str) -> str:
     """A folder's path without the words that say XML or images: equal for the two folders of one set.
 
@@ -82,6 +83,7 @@ class Pairing:
     folders: dict[str, dict[str, str]] = field(default_factory=dict)  # folder -> stem -> image
     twins: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     masks: list[str] = field(default_factory=list)
+    _near: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = self.index.places
@@ -104,10 +106,12 @@ class Pairing:
         """Folders of images that belong to a folder of XML files: itself, then those in the same place, the one
         whose subfolders have the same names first.
         """
-        found = [other for other in self._places.get(place_of(folder), []) if other != folder]
-        if len(found) > 1:
-            found.sort(key=lambda other: _below(other) != _below(folder))
-        return [folder, *found] if folder in self.folders else found
+        if folder not in self._near:
+            found = [other for other in self._places.get(place_of(folder), []) if other != folder]
+            if len(found) > 1:
+                found.sort(key=lambda other: _below(other) != _below(folder))
+            self._near[folder] = [folder, *found] if folder in self.folders else found
+        return self._near[folder]
 
     @cached_property
     def _places(self) -> dict[str, list[str]]:
@@ -140,7 +144,7 @@ class Pairing:
             found = next((group[key] for group in held if key in group), None)
             images[row] = found
             name = stated[row]
-            if not name or found == name or (found and found.endswith("/" + name)):
+            if not name or not held or found == name or (found and found.endswith("/" + name)):
                 continue
             name = name.replace("\\", "/").rpartition("/")[2]
             other = self._exactly(name, folder, held)
@@ -156,10 +160,11 @@ class Pairing:
             if images[row] is None or free:
                 images[row] = other
             differing.append((xmls[row], stated[row], images[row] or ""))
-        taken = {(place_of(folder), key) for folder, key in claimed}
-        for row, image in enumerate(images):
-            if image is None:
-                images[row] = self._elsewhere(xmls[row], stated[row], taken)
+        if self.folders and None in images:
+            taken = {(place_of(folder), key) for folder, key in claimed}
+            for row, image in enumerate(images):
+                if image is None:
+                    images[row] = self._elsewhere(xmls[row], stated[row], taken)
         loose = self._loose({image for image in images if image is not None}, {place_of(f) for f in near})
         return Pairs(images, differing, loose, self.masks)
 
@@ -212,15 +217,20 @@ class Pairing:
         """The name that the image of an XML would have: as stated, in the folder where its images lie."""
         folder, _, base = xml.rpartition("/")
         name = stated.replace("\\", "/").rpartition("/")[2]
+        suffixed = is_image(name)
         if not name or (not unique and stem(name) != base[:-4]):
-            name = base[:-4] + (name[len(stem(name)) :] if is_image(name) else ".jpg")
-        if not is_image(name):
+            name = base[:-4] + (name[len(stem(name)) :] if suffixed else ".jpg")
+        elif not suffixed:
             name += ".jpg"
         near = self.near(folder)
-        if near:
-            return f"{near[0]}/{name}".lstrip("/")
-        parts = [_IMAGE_FOLDERS.get(part, part) for part in folder.split("/") if part]
-        return "/".join([*parts, name])
+        home = near[0] if near else _images_beside(folder)
+        return f"{home}/{name}" if home else name
+
+
+@lru_cache(4096)
+def _images_beside(folder: str) -> str:
+    """Where images would lie of the XML files in a folder."""
+    return "/".join(_IMAGE_FOLDERS.get(part, part) for part in folder.split("/") if part)
 
 
 class SplitList(NamedTuple):

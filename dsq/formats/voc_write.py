@@ -59,12 +59,14 @@ def write(dataset: Dataset, target: Target, options: WriteOptions, losses: Losse
     held = np.bincount(row[~crowd], minlength=len(images)) > 0
     unsized = held & (images["unit"] == "relative").to_numpy(bool)
     losses.add("size-unknown", unsized.sum())
-    losses.add("images-emptied", (~held & (images["label_state"] == "labelled").to_numpy(bool)).sum())
+    losses.add("boxes-unsized", (unsized[row] & ~crowd).sum())
     due = (held & ~unsized) | (~held & (images["label_state"] == "background").to_numpy(bool))
+    losses.add("images-emptied", ((images["label_state"] == "labelled").to_numpy(bool) & ~due).sum())
     layout = _kept_layout(dataset, due) if options.style is None else None
     layout = layout or _fresh_layout(dataset, due)
     losses.add("images-renamed", layout.renamed)
     losses.add("records-united", (layout.owner != np.arange(len(images))).sum())
+    losses.add("images-left-out", (images["member"].isna().to_numpy(bool) & ~due).sum())
     classes = _class_names(dataset)
     losses.add("names-changed", sum(a != b for a, b in zip(classes, dataset.categories["name"], strict=True)))
     chosen = np.flatnonzero(due[row] & ~crowd)

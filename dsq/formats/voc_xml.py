@@ -103,13 +103,13 @@ _END = re.compile(f"{_GAP}</annotation>{_GAP}")
 _BETWEEN = re.compile(rf"</object>{_GAP}(?:<object>|</annotation>{_GAP}\Z)")
 _FIRST_BOX = re.compile(r"<bndbox>" + rf"{_GAP}<(\w+)>[^<]*</\w+>" * 4)
 _DONE = "</annotation>"  # what follows the last object; known by identity
-_FLOATS = msgspec.json.Decoder(list[float])  # the pattern lets pass what JSON calls a number, no more
+_FLOATS = msgspec.json.Decoder(list[float])
 
 
 def _boxes_in_order(order: tuple[str, ...]) -> re.Pattern[str]:
-    number = r"(-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,40})?)"
-    corners = "".join(f"{_GAP}<{tag}>{number}</{tag}>" for tag in order)
-    return re.compile(f"<bndbox>{corners}{_GAP}</bndbox>")
+    number = r"(-?+[0-9]{1,9}+(?:\.[0-9]++)?+)"
+    corners = "".join(f"{_GAP}+<{tag}>{number}</{tag}>" for tag in order)
+    return re.compile(f"<bndbox>{corners}{_GAP}+</bndbox>")
 
 
 class XmlReader:
@@ -120,7 +120,7 @@ class XmlReader:
         self._index: dict[Look, int] = {}
         self._known: dict[tuple[str, str], int] = {}
         self._seams: dict[str, tuple[str, str]] = {}
-        self._extras: dict[str, bytes] = {}
+        self._extras: dict[str, tuple[bytes, tuple[int | None, int]]] = {}
         self._order: tuple[str, ...] = CORNERS
         self._places = [0, 1, 2, 3]
         self._boxes = _boxes_in_order(CORNERS)
@@ -141,7 +141,7 @@ class XmlReader:
         coords: list[float] = []
         looks: list[int] = []
         body = text[head.end() :]
-        if _END.fullmatch(body) is None:
+        if not body.startswith("</") or _END.fullmatch(body) is None:
             parts = self._split(body)
             around = parts[::5]
             del parts[::5]
@@ -160,23 +160,28 @@ class XmlReader:
                 before = seam[1]
             if before is not _DONE:
                 return None
-            coords = _FLOATS.decode(f"[{','.join(parts)}]")
+            try:
+                coords = _FLOATS.decode(f"[{','.join(parts)}]")
+            except msgspec.DecodeError:  # a number that begins with 0
+                return None
             if self._order != CORNERS:
                 coords = [coords[row + at] for row in range(0, len(coords), 4) for at in self._places]
         attributes, first, _, _, filename, second, _, _, width, height, depth, third, _, _ = head.groups("")
-        if not int(width) or not int(height):
+        sides = int(width), int(height)
+        if not all(sides):
             return None
         own = f"<annotation{attributes}/>" if attributes else ""
         size = f"<size>{depth}</size>" if depth else ""
         text = f"{own}{first}{second}{size}{third}"
-        extras = self._extras.get(text)
-        if extras is None:
+        told = self._extras.get(text)
+        if told is None:
             extras = tidy(text.encode())
+            told = extras, read_stamp(extras)
             if len(self._extras) < _MAX_EXTRAS:
-                self._extras[text] = extras
+                self._extras[text] = told
         return Record(
-            filename.strip(), int(width), int(height), extras, coords, looks,
-            None, len(looks), None, 0, (), *read_stamp(extras),
+            filename.strip(), *sides, told[0], coords, looks,
+            None, len(looks), None, 0, (), *told[1],
         )  # fmt: skip
 
     def _split(self, body: str) -> list[str]:

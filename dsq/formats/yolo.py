@@ -227,7 +227,7 @@ def _image_tables(request: Request, paired: Paired, splits: Splits) -> tuple[Tab
     there = np.flatnonzero(paired.present)
     members = [paired.files[i] for i in there.tolist()]
     headers = request.image_headers(members)
-    facts = {name: [getattr(header, name) for header in headers] for name in Header._fields}
+    facts = dict(zip(Header._fields, zip(*headers, strict=True), strict=True)) if headers else {}
     head = make_table(HEADERS, len(headers), image_id=ids[there], **facts)
     readable = ((head["error"] == "") & (head["width"] > 0) & (head["height"] > 0)).to_numpy()
     sized = there[readable]
@@ -268,12 +268,17 @@ def _box_table(paired: Paired, images: Table, keypoints: tuple[int, int] | None,
     image_row = image_row[np.argsort(paired.label[image_row], kind="stable")]
     uses = np.bincount(paired.label[image_row], minlength=len(labels.files))
     first_use = np.cumsum(uses) - uses
-    repeats = uses[found.file]
-    row = np.repeat(np.arange(len(found.file)), repeats)
-    nth = np.arange(len(row)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    image = image_row[first_use[found.file[row]] + nth]
-    order = np.argsort(image, kind="stable")
-    rows, image = take_rows(found, row[order]), image[order]
+    if (uses[found.file] == 1).all():
+        row, image = None, image_row[first_use[found.file]]
+    else:  # a label file may serve several images, or none
+        repeats = uses[found.file]
+        row = np.repeat(np.arange(len(found.file)), repeats)
+        nth = np.arange(len(row)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        image = image_row[first_use[found.file[row]] + nth]
+    rows = found if row is None else take_rows(found, row)
+    if (image[1:] < image[:-1]).any():
+        order = np.argsort(image, kind="stable")
+        rows, image = take_rows(rows, order), image[order]
     _tell_rows(labels, rows, notices)
     width = images["width"].to_numpy(float, na_value=1.0)[image]
     height = images["height"].to_numpy(float, na_value=1.0)[image]

@@ -79,6 +79,7 @@ def place_boxes(dataset: Dataset, numbers: Array, losses: Losses) -> Boxes:
     losses.add("size-unknown", int(np.count_nonzero(np.bincount(image, minlength=len(images))[unknown])))
     row = np.argsort(image, kind="stable") if (np.diff(image) < 0).any() else np.arange(len(image))
     if unknown.any():
+        losses.add("boxes-unsized", unknown[image].sum())
         row = row[~unknown[image[row]]]
     x, y, width, height = (boxes[name].to_numpy()[row] for name in ("x", "y", "width", "height"))
     category = pd.Index(dataset.categories["category_id"]).get_indexer(boxes["category_id"])

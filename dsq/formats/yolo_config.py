@@ -15,7 +15,7 @@ from dsq.formats.layout import SPLITS, decode_text, split_of, stem
 from dsq.formats.yolo_nodes import Budget, compose
 from dsq.formats.yolo_rows import is_row, quote
 from dsq.model import ClassList, Notice
-from dsq.source import Source, is_image, is_junk
+from dsq.source import Source, is_image
 
 Problem = tuple[str, str, str, str]
 
@@ -23,6 +23,7 @@ MOST_CONFIG = 1 << 20  # bytes of a data.yaml
 MOST_PLACES = 200  # that a config names for its splits
 MOST_PATH, MOST_PARTS = 4096, 128  # characters and folders of a path
 MOST_CLASSES = 100_000
+_CONFIG_SUFFIXES = (".yaml", ".yml", ".data")
 _CLASS_LISTS = frozenset(
     f"{before}{word}.txt"
     for before in ("", "predefined_", "obj_", "obj.", "coco_", "coco.")
@@ -93,7 +94,7 @@ def is_prose(name: str) -> bool:
 
 def is_config(name: str) -> bool:
     """Whether a file may be a data.yaml or an obj.data, by its name."""
-    return name.lower().endswith((".yaml", ".yml", ".data"))
+    return name.lower().endswith(_CONFIG_SUFFIXES)
 
 
 def is_split_list(name: str) -> bool:
@@ -107,19 +108,17 @@ def read_configs(source: Source) -> tuple[list[Config], list[Problem]]:
     configs: list[Config] = []
     problems: list[Problem] = []
     budget = Budget()
-    for entry in source.entries:
-        if not is_config(entry.name) or is_junk(entry.name):
-            continue
+    for name in source.with_suffix(*_CONFIG_SUFFIXES):
         try:
-            raw = source.read(entry.name, MOST_CONFIG)
+            raw = source.read(name, MOST_CONFIG)
         except ReadError as error:
-            problems.append(("malformed-record", entry.name, "", f"{error.what} It was not used."))
+            problems.append(("malformed-record", name, "", f"{error.what} It was not used."))
             continue
         text = decode_text(raw)
-        if entry.name.lower().endswith(".data"):
-            config = parse_data(entry.name, text)
+        if name.lower().endswith(".data"):
+            config = parse_data(name, text)
         else:
-            config, problem = parse_yaml(entry.name, text, budget)
+            config, problem = parse_yaml(name, text, budget)
             problems += problem
         if config is not None:
             config.raw = raw
@@ -297,7 +296,7 @@ def read_class_lists(source: Source) -> tuple[list[ClassList], list[Problem]]:
     """The lists of class names that lie about as files of their own, those nearest to the root first."""
     lists: list[ClassList] = []
     problems: list[Problem] = []
-    found = [name for name in source.names if is_class_list(name) and not is_junk(name)]
+    found = filter(is_class_list, source.with_suffix(".txt", ".json", ".names", ".labels"))
     for name in sorted(found, key=lambda name: (name.count("/"), name.endswith(".json"), name)):
         try:
             raw = source.read(name, MOST_CONFIG)

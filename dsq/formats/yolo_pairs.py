@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from dsq.errors import ReadError
 from dsq.formats.layout import Request, decode_text, in_masks, split_of_path, stem
 from dsq.formats.yolo_config import Problem, is_class_list, is_prose, is_split_list, read_entries
-from dsq.formats.yolo_rows import Bad, Rows, is_row, join_rows, parse_labels
+from dsq.formats.yolo_rows import Bad, Rows, is_list, is_row, join_rows, parse_labels
+from dsq.formats.yolo_splits import MOST_LIST
 from dsq.model import Notice
 
 Array = NDArray[Any]
 
-MOST_LABELS = 256 << 20  # bytes of one label file
-BATCH = 4096  # label files that are parsed at once
+MOST_LABELS = 32 << 20  # bytes of one label file
+BATCH, BATCH_BYTES = 4096, 32 << 20  # label files that are parsed at once, and about how much text
 _LAYOUT_WORDS = frozenset(("labels", "label", "images", "image", "imgs", "img", "annotations", "txt"))
 
 
@@ -69,9 +70,10 @@ def pair_labels(request: Request, keypoints: tuple[int, int] | None, darknet: bo
     keypoints: number and dimensions of a pose set's. darknet: the set is Darknet's, which looks elsewhere for VOC's.
     """
     images = sorted(request.images.places)
-    wanted = [(label_path(image), f"{image[: image.rfind('/') + 1]}{stem(image)}.txt") for image in images]
-    texts = set(_candidates(request, {path for paths in wanted for path in paths}))
-    found = [next((path for path in paths if path in texts), None) for paths in wanted]
+    texts = set(_candidates(request, images))
+    found = [
+        path if path in texts else beside if beside in texts else None for path, beside in _wanted_paths(images)
+    ]
     masks = _find_masks(images, found)
     kept = [i for i, image in enumerate(images) if image not in masks]
     images, found = [images[i] for i in kept], [found[i] for i in kept]
@@ -147,6 +149,18 @@ def label_path(image: str) -> str:
     return f"{base[: base.rfind('/') + 1]}{stem(base)}.txt"
 
 
+def _wanted_paths(images: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Where the trainer looks for the labels of each image, and the place beside it."""
+    folders: dict[str, tuple[str, str]] = {}
+    for image in images:
+        folder, slash, base = image.rpartition("/")
+        if folder not in folders:
+            folders[folder] = label_path(f"{folder}{slash}x.jpg").removesuffix("x.txt"), folder + slash
+        path, beside = folders[folder]
+        text = f"{stem(base)}.txt"
+        yield path + text, beside + text
+
+
 def image_path(label: str, suffix: str = ".jpg") -> str:
     """The image that a label file without one speaks of: the other way round."""
     head, labels, tail = f"/{label}".rpartition("/labels/")
@@ -158,7 +172,7 @@ def _listed_suffixes(request: Request, labels: Labels) -> dict[str, str]:
     """The suffixes that lists of images state, by stem."""
     lists = [name for name, listing in zip(labels.files, labels.listing, strict=True) if listing]
     found: dict[str, str] = {}
-    for data in request.source.read_many(lists, limit=MOST_LABELS):
+    for data in request.source.read_many(lists, limit=MOST_LIST):
         for entry in read_entries("" if isinstance(data, ReadError) else decode_text(data)):
             found.setdefault(stem(entry), posixpath.splitext(entry)[1])
     return found
@@ -169,16 +183,19 @@ def in_labels(name: str) -> bool:
     return "/labels/" in f"/{name.lower()}"
 
 
-def _candidates(request: Request, wanted: set[str]) -> Iterable[str]:
+def _candidates(request: Request, images: Sequence[str]) -> Iterator[str]:
     """Text files that may be labels. Those called as prose or class lists are where they begin with a row, or
     are empty and belong to an image.
     """
+    wanted: set[str] = set()
     for name in request.with_suffix(".txt"):
         if is_prose(name) or is_class_list(name):
             try:
                 start = decode_text(request.source.head(name, 4096, follow=True)).strip()
             except ReadError:
                 continue
+            if not start and not wanted:
+                wanted = {path for paths in _wanted_paths(images) for path in paths}
             if not (is_row(start.splitlines()[0]) if start else name in wanted):
                 continue
         yield name
@@ -232,14 +249,16 @@ def read_labels(request: Request, names: list[str], keypoints: tuple[int, int] |
     bad: list[Bad] = []
     flags: list[list[Array]] = [[np.empty(0, bool)], [np.empty(0, bool)], [np.empty(0, np.int8)]]
     unread: dict[int, ReadError] = {}
-    offsets = range(0, len(names), BATCH)
-    for offset in offsets:
-        part = names[offset : offset + BATCH]
+    offsets: list[int] = []
+    for offset, part in _batches(request, names):
+        offsets.append(offset)
         texts: list[bytes] = []
-        for i, data in enumerate(request.source.read_many(part, limit=MOST_LABELS, follow=True), offset):
+        for i, data in enumerate(request.source.read_many(part, limit=MOST_LIST, follow=True), offset):
             if isinstance(data, ReadError):
                 unread[i] = data
-            texts.append(b"" if isinstance(data, ReadError) else data)
+            elif len(data) > MOST_LABELS and not is_list(data):
+                unread[i] = ReadError(f"this file holds {len(data):,} bytes, more than labels of one image are.")
+            texts.append(b"" if i in unread or isinstance(data, ReadError) else data)
         parsed = parse_labels(texts, keypoints)
         rows.append(parsed.rows)
         bad += [one._replace(file=one.file + offset) for one in parsed.bad]
@@ -250,6 +269,18 @@ def read_labels(request: Request, names: list[str], keypoints: tuple[int, int] |
     blank, listing, odd = map(np.concatenate, flags)
     blank[list(unread)] = False
     return Labels(names, join_rows(rows, offsets), bad, blank, listing, odd, unread)
+
+
+def _batches(request: Request, names: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Label files that are parsed together, each batch with the position of its first."""
+    start = size = 0
+    for i, name in enumerate(names):
+        if i - start == BATCH or (size > BATCH_BYTES and i > start):
+            yield start, names[start:i]
+            start, size = i, 0
+        size += request.source.size(name)
+    if names:
+        yield start, names[start:]
 
 
 def _orphans(

@@ -20,6 +20,8 @@ Array = NDArray[Any]
 BOX, PREDICTION, POLYGON, POSE = range(4)
 LIMIT = 1e9  # a number beyond it is no coordinate and no class
 MOST_BAD = 1000  # lines of one file that are told one by one
+MOST_ODD = 4 << 20  # bytes of a file that are read line by line
+PIECE = 8 << 20  # bytes of text that are made numbers of at once
 
 #: what this reader understands and the trainer does not: it opens labels as UTF-8 and splits rows at white space
 ODDITIES = (
@@ -32,6 +34,7 @@ ODDITIES = (
 _PLAIN = b"0123456789.+-eE \t\r\n"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_floats = msgspec.json.Decoder(list[float])
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -92,6 +95,11 @@ def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = Non
         more: list[float] = []
         spots: list[tuple[int, int, int]] = []
         for i in slow:
+            if len(texts[i]) > MOST_ODD:
+                listing[i], blank[i] = is_list(texts[i]), False
+                if not listing[i]:
+                    complaints.add(i, 1, f"{len(texts[i]):,} bytes, and not only numbers", "the file was skipped")
+                continue
             text = decode_text(texts[i])
             lines = [(number, line) for number, line in enumerate(_LINE_END.split(text), 1) if line.strip()]
             blank[i] = not lines
@@ -116,6 +124,12 @@ def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = Non
         good = good[np.lexsort((line[good], file[good]))]
     rows = Rows(file[good], line[good], kind[good], start[good], count[good], values)
     return Parsed(rows, complaints.told(), blank, listing, odd)
+
+
+def is_list(data: bytes) -> bool:
+    """Whether the first line of a text that is no blank one is the name of an image."""
+    start = decode_text(data[: 1 << 16]).strip()
+    return bool(start) and is_image(_LINE_END.split(start, maxsplit=1)[0].strip())
 
 
 def _judge_text(data: bytes, text: str) -> int:
@@ -152,8 +166,8 @@ class _Complaints:
         self._left_out[file] = self._left_out.get(file, 0) + 1
         return True
 
-    def add(self, file: int, line: int, what: str) -> None:
-        self._bad.setdefault(file, []).append(Bad(file, line, f"{what}; the row was skipped"))
+    def add(self, file: int, line: int, what: str, done: str = "the row was skipped") -> None:
+        self._bad.setdefault(file, []).append(Bad(file, line, f"{what}; {done}"))
 
     def told(self) -> list[Bad]:
         """All of them by file and line."""
@@ -181,19 +195,36 @@ def _numeric(text: bytes) -> bool:
 def _split_plain(texts: Sequence[bytes], chosen: Sequence[int]) -> tuple[Array, Array, Array, Array]:
     """Numbers of the chosen files, then a row each: file, line, columns. ValueError for no number."""
     blob = b"\n".join([texts[i] for i in chosen])
-    values = np.array(list(map(float, blob.split())), float)
-    data = np.frombuffer(blob, np.uint8)
-    begins = data > 32
-    begins[1:] &= data[:-1] <= 32
-    ends = np.flatnonzero(data == 10)
-    counts = np.bincount(np.searchsorted(ends, np.flatnonzero(begins)), minlength=len(ends) + 1)
-    lines = np.flatnonzero(counts)
-    sizes = np.array([len(texts[i]) + 1 for i in chosen], np.int64)
-    first_line = np.searchsorted(ends, np.cumsum(sizes) - sizes)
+    numbers, found, columns = [np.empty(0)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    start = line_ends = 0
+    while start < len(blob):
+        cut = blob.rfind(b"\n", start, start + PIECE) + 1 or blob.find(b"\n", start + PIECE) + 1 or len(blob)
+        piece = blob[start : cut if start + PIECE < len(blob) else len(blob)]
+        numbers.append(_read_numbers(piece.split()))
+        data = np.frombuffer(piece, np.uint8)
+        begins = data > 32
+        begins[1:] &= data[:-1] <= 32
+        ends = np.flatnonzero(data == 10)
+        counts = np.bincount(np.searchsorted(ends, np.flatnonzero(begins)), minlength=len(ends) + 1)
+        filled = np.flatnonzero(counts)
+        found.append(filled + line_ends)
+        columns.append(counts[filled])
+        start, line_ends = start + len(piece), line_ends + len(ends)
+    lines = np.concatenate(found)
+    sizes = np.array([texts[i].count(b"\n") + 1 for i in chosen], np.int64)
+    first_line = np.cumsum(sizes) - sizes
     at = np.searchsorted(first_line, lines, side="right") - 1
     file = np.array(chosen, np.int64)[at]
     line = lines - first_line[at] + 1 if len(lines) else lines
-    return values, file, line, counts[lines]
+    return np.concatenate(numbers), file, line, np.concatenate(columns)
+
+
+def _read_numbers(words: list[bytes]) -> Array:
+    """The numbers that the words are. ValueError for no number."""
+    try:
+        return np.array(_floats.decode(b"[%b]" % b",".join(words)), float)
+    except msgspec.DecodeError:  # JSON knows neither `.5` nor `+1`
+        return np.array(list(map(float, words)), float)
 
 
 def _read_lines(
@@ -302,35 +333,36 @@ def shape_boxes(rows: Rows, width: Array, height: Array, dims: int = 3) -> dict[
     A polygon's box is its extents; its points and a pose's keypoints come as JSON in the box's unit.
     """
     n = len(rows.start)
-    corner = np.empty((n, 4))  # x, y, width, height in fractions
+    corner = np.empty((4, n))  # x, y, width, height in fractions
     segmentation, keypoints = np.full(n, None, object), np.full(n, None, object)
-    plain = np.flatnonzero(rows.kind != POLYGON)
+    shaped = np.flatnonzero(rows.kind == POLYGON)
+    plain: Any = np.flatnonzero(rows.kind != POLYGON) if len(shaped) else slice(None)
     at = rows.start[plain]
-    corner[plain, 2], corner[plain, 3] = rows.values[at + 3], rows.values[at + 4]
-    corner[plain, 0] = rows.values[at + 1] - corner[plain, 2] / 2
-    corner[plain, 1] = rows.values[at + 2] - corner[plain, 3] / 2
+    for axis in (0, 1):
+        side = rows.values[at + (axis + 3)]
+        corner[axis + 2, plain] = side
+        side /= 2
+        corner[axis, plain] = rows.values[at + (axis + 1)] - side
     scores = np.full(n, np.nan)
     predicted = np.flatnonzero(rows.kind == PREDICTION)
     scores[predicted] = rows.values[rows.start[predicted] + 5]
-    shaped = np.flatnonzero(rows.kind == POLYGON)
     if len(shaped):
         points, ends = _gather(rows.values, rows.start[shaped] + 1, rows.columns[shaped] - 1)
         for axis, scale in ((0, width), (1, height)):
             part = points[axis::2]
             low = np.minimum.reduceat(part, ends[:-1] // 2)
-            corner[shaped, axis] = low
-            corner[shaped, axis + 2] = np.maximum.reduceat(part, ends[:-1] // 2) - low
+            corner[axis, shaped] = low
+            corner[axis + 2, shaped] = np.maximum.reduceat(part, ends[:-1] // 2) - low
             part *= np.repeat(scale[shaped], np.diff(ends) // 2)
         numbers, limits = points.tolist(), ends.tolist()
         segmentation[shaped] = [msgspec.json.encode([numbers[a:b]]) for a, b in pairwise(limits)]
     posed = np.flatnonzero(rows.kind == POSE)
     if len(posed):
         keypoints[posed] = _shape_poses(rows, posed, width[posed], height[posed], dims)
+    corner[0::2] *= width
+    corner[1::2] *= height
     return {
-        "x": corner[:, 0] * width,
-        "y": corner[:, 1] * height,
-        "width": corner[:, 2] * width,
-        "height": corner[:, 3] * height,
+        **dict(zip(("x", "y", "width", "height"), corner, strict=True)),
         "score": scores,
         "segmentation": segmentation,
         "keypoints": keypoints,

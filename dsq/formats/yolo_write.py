@@ -132,6 +132,9 @@ def _said(dataset: Dataset, starts: Array, losses: Losses) -> Array:
     emptied = (state == "labelled").to_numpy(bool) & (starts[1:] == starts[:-1])
     losses.add("images-emptied", emptied.sum())
     said: Array = (state != "unlabelled").to_numpy(bool) & ~emptied
+    absent = dataset.images["member"].isna().to_numpy(bool)
+    losses.add("images-left-out", (absent & ~said).sum())
+    losses.add("sizes-dropped", (absent & said & dataset.images["width"].notna().to_numpy(bool)).sum())
     return said
 
 

@@ -20,6 +20,7 @@ Array = NDArray[Any]
 #: a single series with more than this share of the images is cut into blocks of frames
 LARGEST_SHARE = 0.5
 BLOCKS = 20
+LONG = 5  # a numbered series of so many images may be a video
 #: words that say that the number behind them counts frames
 _VIDEO = re.compile(
     r"(?:(?:^|[-_. ]|\d)(?:frames?|frm|vlcsnap|video|vid|clip|movie|seq(?:uence)?|cam(?:era)?\d*|dashcam)"
@@ -71,6 +72,15 @@ def group_images(
         edges.append(_codes(series))
         told.append(_tell(edges[-1], "frames of one sequence, by name"))
         told += cut
+        if sequences == "auto":
+            loose = _codes(_series(files, facts["stem"].tolist(), names, everything=True)[0].where(series.isna(), None))
+            sizes = np.bincount(loose[loose >= 0])
+            long = sizes[sizes >= LONG]
+            if len(long):
+                told.append(
+                    f"{len(long):,} numbered series of {int(long.sum()):,} images were taken for unrelated images; "
+                    "if they are frames of videos: --sequences all"
+                )
     return _union(edges, count), [text for text in told if text]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dsq.geometry import pairs_within
-from dsq.model import Dataset, Table
+from dsq.model import Dataset, Table, text_or_none
 from dsq.transform.extras import object_array
 
 Array = NDArray[Any]
@@ -105,13 +105,14 @@ def _disagreements(images: Table, copies: Array, first: Array) -> list[tuple[str
     found: list[tuple[str, ...]] = []
     files = images["file"].tolist()
     source, state = (images[name].astype(object).tolist() for name in ("source", "label_state"))
-    split = images["split"].astype(object).where(images["split"].notna(), None).tolist()
+    split = text_or_none(images["split"]).tolist()
+    settled = _settled_splits(images, first, copies).tolist()
     sides = [[None if value is pd.NA else value for value in images[name].tolist()] for name in ("width", "height")]
     for row in copies.tolist():
         head = int(first[row])
         who = (files[head], str(source[head]), str(source[row]), files[row])
-        if split[row] != split[head] and split[row] and split[head]:
-            found.append(("split-differs", *who, f"{split[head]} and {split[row]}; it stays in {split[head]}"))
+        if split[row] and split[row] != settled[head]:
+            found.append(("split-differs", *who, f"{settled[head]} and {split[row]}; it stays in {settled[head]}"))
         sizes = [(sides[0][at], sides[1][at]) for at in (head, row)]
         if None not in (*sizes[0], *sizes[1]) and sizes[0] != sizes[1]:
             said = " and ".join(f"{width}×{height}" for width, height in sizes)
@@ -188,14 +189,19 @@ def _states(images: Table, first: Array, copies: Array) -> Table:
     best = rank.copy()
     np.maximum.at(best, first[copies], rank[copies])
     names = object_array(["unlabelled", "background", "labelled"])
-    split = images["split"].astype(object).to_numpy(object).copy()
-    for row in copies[::-1].tolist():
-        if not isinstance(split[first[row]], str):
-            split[first[row]] = split[row]
     return images.assign(
         label_state=pd.Categorical(names[best.astype(np.int64)]),
-        split=pd.Categorical([value if isinstance(value, str) else None for value in split.tolist()]),
+        split=pd.Categorical(_settled_splits(images, first, copies)),
     )
+
+
+def _settled_splits(images: Table, first: Array, copies: Array) -> Array:
+    """(images,) the split of each; of a first copy that has none that of the next which has one."""
+    splits = text_or_none(images["split"]).copy()
+    for row in copies.tolist():
+        if splits[first[row]] is None:
+            splits[first[row]] = splits[row]
+    return splits
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Table:

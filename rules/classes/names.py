@@ -14,11 +14,13 @@ import pandas as pd
 from dsq.rule import Severity, list_some, rule
 from dsq.scan import Scan, Table
 
+from .slips import find_slips
+
 #: Cyrillic letters that look like Latin ones
 _LOOKALIKES = str.maketrans("аеорсухіѕ", "aeopcyxis")
 _SEPARATORS = re.compile(r"(?<!\d)[\s_-]+|[\s_-]+(?!\d)")
-_TOKENS = re.compile(r"[^\W\d_]+|\d+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+#: characters of a name that is compared, and names that a message lists
+MOST_LETTERS, MOST_LISTED = 200, 20
 
 
 @rule(Severity.WARNING, message="{names} read as one class: give it one name", collapse=False)
@@ -34,7 +36,7 @@ def class_name_variants(scan: Scan, *, min_length: int = 6) -> Table | None:
     A plural (`helmet`, `helmets`) and a likely slip of the pen (one letter of a word, within names of at
     least `min_length` letters: our choice, for among short names `car` and `cat` differ as much) are hints
     only. Numbers tell classes apart and are no slip; nor are a word's first and last letter, where real
-    words differ.
+    words differ. Names of more than 200 characters are not compared.
 
     Rename one of them in the class list, or merge the two by name.
 
@@ -51,6 +53,10 @@ def class_name_variants(scan: Scan, *, min_length: int = 6) -> Table | None:
     boxes = _boxes_by_class(scan)
     declared = scan.categories["declared"].to_numpy()
     names = sorted(name for name, said in zip(scan.categories["name"], declared, strict=True) if said)
+    if long := [name for name in names if len(name) > MOST_LETTERS]:
+        what = f"{len(long):,} class name{'s have' if len(long) != 1 else ' has'} more than {MOST_LETTERS} characters"
+        rows.append(_uncompared("long names", f"{what} ({long[0][:40]!r}…): not compared with others"))
+        names = [name for name in names if len(name) <= MOST_LETTERS]
     keys = {name: _key(name) for name in names}
     told: set[str] = set()
     for group in _groups(keys):
@@ -63,8 +69,12 @@ def class_name_variants(scan: Scan, *, min_length: int = 6) -> Table | None:
     # one name speaks for all its spellings: the plainest
     plain = {keys[name]: name for name in sorted(names, key=lambda name: (name == keys[name], name))}
     plurals = _groups({name: _singular(key, plain) for key, name in plain.items()})
-    slips = _slips({name: key for key, name in plain.items()}, min_length)
-    slips = [pair for pair in slips if not any(set(pair) <= set(group) for group in plurals)]
+    plural = {name: place for place, group in enumerate(plurals) for name in group}
+    slips, whole = find_slips({name: key for key, name in plain.items()}, min_length)
+    if not whole:
+        what = f"{len(plain):,} class names are too many or too much alike to compare all: slips may be missed"
+        rows.append(_uncompared("slips", what))
+    slips = [(one, two) for one, two in slips if one not in plural or plural[one] != plural.get(two)]
     for group, why in [(group, "singular and plural") for group in plurals] + [(pair, "a slip") for pair in slips]:
         said = f"{_counted(group, boxes)}: one class written in two ways ({why})?"
         doubt = {"severity": Severity.INFO, "confidence": "low", "message": said}
@@ -79,12 +89,19 @@ def _boxes_by_class(scan: Scan) -> dict[str, int]:
     return dict(zip(scan.categories["name"], counts.astype(int).tolist(), strict=True))
 
 
+def _uncompared(subject: str, what: str) -> dict[str, Any]:
+    return {"subject": subject, "message": what, "severity": Severity.INFO}
+
+
 def _counted(names: Sequence[str], boxes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name!r} ({boxes[name]:,} {'box' if boxes[name] == 1 else 'boxes'})" for name in names)
+    told = [f"{name!r} ({boxes[name]:,} {'box' if boxes[name] == 1 else 'boxes'})" for name in names[:MOST_LISTED]]
+    return list_some([*told, *names[MOST_LISTED:]], MOST_LISTED)
 
 
 def _variants(names: Sequence[str], boxes: Mapping[str, int]) -> dict[str, Any]:
-    return {"subject": " = ".join(names), "names": _counted(names, boxes), "value": len(names)}
+    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
+    subject = " = ".join(names[:MOST_LISTED]) + more
+    return {"subject": subject, "names": _counted(names, boxes), "value": len(names)}
 
 
 def _key(name: str) -> str:
@@ -121,39 +138,6 @@ def _singular(key: str, keys: Container[str]) -> str:
     if key.endswith("ies"):
         found.append(key[:-3] + "y")
     return next((name for name in found if len(name) > 2 and name in keys), key)
-
-
-def _slips(keys: Mapping[str, str], min_length: int) -> list[list[str]]:
-    """Pairs of names that differ by one slip of the pen."""
-    shorter: dict[str, set[str]] = defaultdict(set)
-    for name, key in keys.items():
-        if len(key) >= min_length:
-            for place in range(len(key) + 1):
-                shorter[key[:place] + key[place + 1 :]].add(name)
-    pairs = {(one, two) for names in shorter.values() if len(names) > 1 for one in names for two in names if one < two}
-    return [list(pair) for pair in sorted(pairs) if _is_slip(*pair)]
-
-
-def _is_slip(one: str, two: str) -> bool:
-    """Whether just one word differs, is long, and does so by a letter inside or by two letters exchanged."""
-    words = [_TOKENS.findall(_CAMEL.sub(" ", name)) for name in (one, two)]
-    if len(words[0]) != len(words[1]):
-        return False
-    pairs = [(a.casefold(), b.casefold()) for a, b in zip(*words, strict=True)]
-    differ = [(a, b) for a, b in pairs if a != b]
-    if len(differ) != 1:
-        return False
-    first, second = sorted(differ[0], key=len)
-    if first.isdigit() or second.isdigit() or len(first) < 5:
-        return False
-    start = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
-    if start in (0, len(first)):
-        return False
-    if len(first) == len(second):
-        one_letter = first[start + 1 :] == second[start + 1 :] and start < len(first) - 1
-        exchanged = first[start : start + 2] == second[start : start + 2][::-1]
-        return one_letter or (exchanged and first[start + 2 :] == second[start + 2 :])
-    return len(second) - len(first) == 1 and first[start:] == second[start + 1 :]
 
 
 @rule(Severity.INFO, message="{name}: declared, but no box uses it")

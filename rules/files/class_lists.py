@@ -10,8 +10,9 @@ import pandas as pd
 
 from dsq.model import About, ClassList
 from dsq.rule import Severity, rule
-from dsq.rules.files.records import problems_of
 from dsq.scan import Scan, Table
+
+from .records import problems_of
 
 
 @rule(Severity.ERROR, message="{what}")

@@ -7,8 +7,9 @@ import pandas as pd
 
 from dsq.model import text_or_none
 from dsq.rule import Severity, rule
-from dsq.rules.files.records import problems_of
 from dsq.scan import Scan, Table
+
+from .records import problems_of
 
 
 @rule(Severity.ERROR, message="{what}", collapse=True)
@@ -105,7 +106,11 @@ def _six_columns(scan: Scan) -> Table | None:
         }
     ).sort_values(["image_id", "line", "score"])
     found = table.groupby("image_id", sort=True, as_index=False).agg(
-        file=("file", "first"), line=("line", "min"), value=("line", "size"), low=("score", "min"), high=("score", "max")
+        file=("file", "first"),
+        line=("line", "min"),
+        value=("line", "size"),
+        low=("score", "min"),
+        high=("score", "max"),
     )
     low, high = found["low"].map("{:.2f}".format), found["high"].map("{:.2f}".format)
     span = low.where(low == high, low + " to " + high)
