@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("convert", "planting", "tables")
+NAMES = ("convert", "merge", "planting", "tables")
 
 
 def main(arguments: list[str]) -> int:

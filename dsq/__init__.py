@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsq.contents import content_hashes
+    from dsq.conversion import convert, export
     from dsq.engine import audit
     from dsq.errors import ConfigError, DsqError, ReadError, WriteError
     from dsq.formats import read
@@ -36,7 +37,9 @@ __all__ = [
     "audit",
     "build_dataset",
     "content_hashes",
+    "convert",
     "diff",
+    "export",
     "merge",
     "read",
     "remap",
@@ -56,7 +59,9 @@ _HOMES = {
     "audit": "dsq.engine",
     "build_dataset": "dsq.model",
     "content_hashes": "dsq.contents",
+    "convert": "dsq.conversion",
     "diff": "dsq.transform.diff",
+    "export": "dsq.conversion",
     "merge": "dsq.transform.merge",
     "read": "dsq.formats",
     "remap": "dsq.transform.remap",

@@ -156,7 +156,7 @@ def finding_id(
     else:
         box = "" if bbox is None else " ".join(f"{value + 0.0:.2f}" for value in bbox)
         parts = [rule, *sorted(files), category or "", box]
-    text = "\x1f".join(parts).encode("utf-8", "surrogateescape")
+    text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import dsq
 from dsq.cli import main
-from dsq.convert import convert
+from dsq.conversion import convert
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_datasets"
 
@@ -30,6 +30,11 @@ def build(root: Path) -> Path:
             "</annotation>"
         )
     return root
+
+
+def test_public_functions_are_no_modules() -> None:
+    for name in dsq.__all__:
+        assert callable(getattr(dsq, name)), name
 
 
 def state(root: Path) -> dict[str, str]:

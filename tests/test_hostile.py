@@ -28,8 +28,8 @@ from dsq.registry import all_rules
 from dsq.scan import Scan
 from dsq.source import open_source
 
-all_rules()  # installs dsq.rules
-from dsq.rules.classes import slips  # noqa: E402
+all_rules()
+slips: Any = sys.modules["dsq.rules.classes.slips"]  # rules come from the registry, nobody imports them
 
 ROW = "0 .5 .5 .2 .2\n"
 COCO = {
@@ -241,6 +241,12 @@ def test_yaml_files_share_one_budget(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("names", ["{? [a] : b}", "[{[a]: b}]", "{? {x: y} : [b]}", "{[a]: b, 1: c}", "{1: {a: b}}"])
 def test_names_by_a_key_that_is_no_text(tmp_path: Path, names: str) -> None:
     assert len(dsq.read(yolo(tmp_path, data_yaml=f"names: {names}\ntrain: images\n")).boxes) == 1
+
+
+def test_class_names_that_are_half_a_character(tmp_path: Path) -> None:
+    data = dsq.read(yolo(tmp_path, data_yaml='names: ["\\ud800", "\\ud83d\\ude00 é"]\ntrain: images\n'))
+    assert data.categories["name"].tolist() == ["\ufffd", "😀 é"]
+    assert dsq.audit(data).records
 
 
 # ---- class names

@@ -24,7 +24,11 @@ def test_folders_that_only_say_images_go() -> None:
         "images/train/a.jpg", "train2017/b.jpg", "VOCdevkit/VOC2007/JPEGImages/c.jpg", "data/obj_train_data/d.jpg"
     )
     assert found == ["images/a.jpg", "images/b.jpg", "images/VOC2007/c.jpg", "images/d.jpg"]
-    assert named("site 1/cam/images/e.jpg", folder="") == ["site 1/cam/e.jpg"]
+    assert named("site 1/cam/images/e.jpg", "site 2/cam/images/e.jpg", folder="") == [
+        "site 1/cam/e.jpg",
+        "site 2/cam/e.jpg",
+    ]
+    assert named("a zip's parent/images/e.jpg", folder="") == ["e.jpg"]
 
 
 def test_splits_have_folders() -> None:

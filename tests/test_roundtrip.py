@@ -17,7 +17,7 @@ from generate import datasets, make_pool
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from dsq.convert import export
+from dsq.conversion import export
 from dsq.errors import ReadError
 from dsq.formats import read
 from dsq.model import Dataset, build_dataset, text_or_none

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dsq.convert import convert
+from dsq.conversion import convert
 from dsq.formats import read
 
 SIDES = ["x", "y", "width", "height"]
@@ -148,8 +148,8 @@ def test_voc_counts_from_one(tmp_path: Path) -> None:
 
 def test_voc_that_counts_from_zero(tmp_path: Path) -> None:
     source = make_voc(tmp_path / "set", {"a": make_object("dog", 0, 0, 640, 480) + make_object("dog", 10, 20, 30, 40)})
-    for options in ({}, {"voc_offset": 0}):
-        convert(source, tmp_path / "out", to="coco", overwrite=True, **options)
+    for offset in ("auto", 0):
+        convert(source, tmp_path / "out", to="coco", overwrite=True, voc_offset=offset)
         found = [row["bbox"] for row in load(tmp_path / "out")["annotations"]]
         assert found == [[0, 0, 640, 480], [10, 20, 20, 20]]
 

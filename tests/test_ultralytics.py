@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 import dsq
-from dsq.convert import convert
+from dsq.conversion import convert
 
 pytestmark = pytest.mark.filterwarnings("default")
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_datasets"

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dsq.convert import export
+from dsq.conversion import export
 from dsq.formats import coco, read
 from dsq.formats.coco_text import CHUNK, numbers, write_list
 from dsq.formats.layout import WriteOptions
@@ -145,7 +145,7 @@ def test_what_is_written_is_read(data: st.DataObject, pool: Path) -> None:
     dataset = data.draw(datasets(pool, keypoints=True, scores=data.draw(st.booleans()), undeclared=True))
     suffix = data.draw(st.sampled_from(["", ".zip"]))
     with scratch() as folder:
-        losses = export(dataset, folder / f"out{suffix}", to="coco", images="hardlink")
+        losses = export(dataset, folder / f"out{suffix}", to="coco", images="copy" if suffix else "hardlink")
         assert losses.as_dict().keys() <= {"images-renamed"}, losses
         back = read(folder / f"out{suffix}")
     assert not len(back.problems)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from dsq.convert import export
+from dsq.conversion import export
 from dsq.formats import read
 from dsq.formats.layout import WriteOptions
 from dsq.formats.voc import STAMP, write
@@ -354,6 +354,10 @@ def test_a_set_that_was_dealt_out_anew_is_laid_out_anew(odd: Path, tmp_path: Pat
     assert sorted(again.images["file"]) == sorted(data.images["file"])
     old, new = (dict(zip(each.images["file"], each.images["split"], strict=True)) for each in (dealt, again))
     assert old == new
+    head = etree.fromstring(files["Annotations/a.xml"])
+    assert (head.findtext("folder"), head.findtext("filename")) == ("JPEGImages", "a.jpg")
+    assert head.findtext("source/database") == "D" and head.findtext("source/annotation") == f"{STAMP}1"
+    assert head.findtext("size/depth") == "1" and head.get("verified") == "yes"
     both = {name: data for name, data in files.items() if name.startswith("ImageSets/Main")}
     assert both.keys() == {f"ImageSets/Main/{name}.txt" for name in ("train", "val", "trainval")}
     place = f"ImageSets/Unlabelled/{old['JPEGImages/plain.jpg']}.txt"

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dsq.convert import convert, export
+from dsq.conversion import convert, export
 from dsq.errors import ConfigError
 from dsq.formats import read
 from dsq.formats.layout import WriteOptions
@@ -678,4 +678,3 @@ class TestOtherFormats:
         assert labels
         for path in labels:
             accept(path, found["nc"])
-

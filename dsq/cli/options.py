@@ -139,9 +139,9 @@ def write_dataset(
 ) -> Losses:
     """Write the dataset that the writing options describe, then say what happened and what was lost.
 
-    said: lines to print before that; facts: the same for --json. beside: see `dsq.convert.export`.
+    said: lines to print before that; facts: the same for --json. beside: see `dsq.conversion.export`.
     """
-    from dsq.convert import export
+    from dsq.conversion import export
     from dsq.losses import KINDS
 
     if not len(dataset):

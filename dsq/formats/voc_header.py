@@ -22,7 +22,7 @@ def stamp_text(offset: int, unsaid: Sequence[str]) -> str:
 class Headers:
     """Makes headers with `file`, `width` and `height` to fill in by `%`.
 
-    fresh: what VOC readers expect and the extras lack is added, and <filename> is the file's own.
+    fresh: what VOC readers expect and the extras lack is added, and <folder> and <filename> say where the image is.
     """
 
     def __init__(self, *, fresh: bool) -> None:
@@ -54,6 +54,8 @@ class Headers:
                 attributes = raw[len("<annotation") : -len("/>")]
             elif tag == "filename" and not parts and not attributes and name is _OWN_NAME:
                 name = name if self.fresh else raw
+            elif tag == "folder" and self.fresh:
+                continue
             elif tag == "size" and all(kind != "size" for kind, _ in parts):
                 parts.append((tag, self._size(child, known, corrected)))
             else:

@@ -41,7 +41,10 @@ class _Loader(yaml.BaseLoader):
         self.budget.left -= 1
         if self.budget.left < self.end:
             raise _TooLarge
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        if isinstance(node, yaml.ScalarNode) and not node.value.isascii():  # halves of characters, written as escapes
+            node.value = node.value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return node
 
 
 def compose(text: str, budget: Budget) -> tuple[Any, Refusal | None]:
