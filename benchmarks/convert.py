@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import Image
 
 from benchmarks.measure import Cost, put_section, run_once
 from benchmarks.tables import IMAGES, make_coco
@@ -48,7 +51,17 @@ def make_inputs(folder: Path, images: int) -> dict[str, Path]:
         cost = run_once(dsq("convert", paths["coco"], "-o", paths[name], "--to", name, "-q"))
         if cost.code:
             raise SystemExit(f"dsq convert --to {name} ended with {cost.code}")
+    add_images(paths["yolo"], images)
     return paths
+
+
+def add_images(folder: Path, images: int) -> None:
+    """A picture behind every YOLO label file: without its size the fractions mean nothing."""
+    (folder / "images").mkdir(exist_ok=True)
+    first = folder / "images" / f"{1:012}.jpg"
+    Image.new("RGB", (640, 480), (90, 120, 60)).save(first)
+    for number in range(2, images + 1):
+        os.link(first, first.with_name(f"{number:012}.jpg"))
 
 
 def fresh(command: Sequence[str], *outputs: Path) -> Cost:
@@ -65,7 +78,7 @@ def fresh(command: Sequence[str], *outputs: Path) -> Cost:
 
 def convert(source: Path, name: str, out: Path) -> Cost:
     """dsq convert to a folder, or to a zip where `out` ends in .zip."""
-    return fresh(dsq("convert", source, "-o", out, "--to", name, "-q", "--overwrite"), out)
+    return fresh(dsq("convert", source, "-o", out, "--to", name, "-q", "--images", "none"), out)
 
 
 def panlabel(program: str, source: Path, kinds: tuple[str, str], out: Path) -> Cost:
@@ -163,6 +176,9 @@ def main(arguments: list[str]) -> int:
         print("dsq ended with an error", file=sys.stderr)
         return 1
     missed = [r.task for r in rows if r.ours.cpu > r.most * r.peer.cpu or r.ours.memory > MEMORY * r.peer.memory]
+    if any(row.peer.code for row in rows):
+        print("panlabel ended with an error", file=sys.stderr)
+        return 1
     if missed:
         print("missed:", ", ".join(missed), file=sys.stderr)
     return 1 if missed else 0

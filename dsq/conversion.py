@@ -10,7 +10,7 @@ import numpy as np
 
 from dsq.errors import ConfigError, WriteError
 from dsq.formats import FORMATS, load_format, read, recognise
-from dsq.formats.layout import WriteOptions
+from dsq.formats.layout import WriteOptions, no_collection
 from dsq.losses import Losses
 from dsq.model import Dataset
 from dsq.pixels import apply_pixel_ops
@@ -70,7 +70,8 @@ def export(
     options = WriteOptions(task=task, style=style, progress=progress)
     target = CountingTarget(os.fspath(dst)) if dry_run else open_target(dst, overwrite=overwrite)
     with target:
-        names = load_format(to).write(dataset, target, options, losses)
+        with no_collection():
+            names = load_format(to).write(dataset, target, options, losses)
         if strict and losses:
             raise WriteError(
                 f"something would be lost: {losses}.", where=str(dst), hint="Leave --strict out to accept it."

@@ -13,7 +13,7 @@ LEAST_INSIDE = 0.8
 #: up to so many boxes an image, each is compared with each
 CROWDED = 100
 #: in images with more, comparisons a box on average that are still made
-MOST_COMPARED = 250
+MOST_COMPARED = 500
 #: pairs that are kept: so many, and so many a box
 MOST_KEPT, MOST_KEPT_EACH = 1_000_000, 8
 

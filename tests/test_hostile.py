@@ -123,7 +123,7 @@ def test_crowded_image_has_the_pairs_of_the_plain_way() -> None:
 
 
 def test_too_many_boxes_on_one_spot_are_said() -> None:
-    data = pile(np.concatenate([nested(600), nested(1)]))
+    data = pile(np.concatenate([nested(1100), nested(1)]))
     scan = Scan(data)
     assert scan.uncompared.tolist() == [0]
     assert len(scan.overlaps) == 1

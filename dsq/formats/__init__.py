@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from typing import NamedTuple, Protocol, cast
 
 from dsq.errors import ConfigError, ReadError
 from dsq.formats.foreign import find_foreign, refuse_foreign
-from dsq.formats.layout import Request, WriteOptions, open_request
+from dsq.formats.layout import Request, WriteOptions, no_collection, open_request
 from dsq.formats.narrow import narrow
 from dsq.formats.outside import hush, hush_error
 from dsq.formats.telling import shorten_error, shorten_texts, tell_unread
@@ -77,28 +76,24 @@ def read(
         raise ConfigError(f"voc_offset is {voc_offset!r};", hint="it takes auto, 0 or 1.")
     if no_label_file not in ("unlabelled", "background"):
         raise ConfigError(f"no_label_file is {no_label_file!r};", hint="it takes unlabelled or background.")
-    request = open_request(
-        src,
-        image_root=image_root,
-        voc_offset=None if str(voc_offset) == "auto" else int(voc_offset),
-        no_label_file=no_label_file,
-        progress=progress,
-    )
-    # the tables are built from lists of a million small objects, none of them in cycles
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        narrow(request)
-        return shorten_texts(hush(_read(request, format), request))
-    except ReadError as error:
-        hushed = shorten_error(hush_error(error, request))
-        if hushed is error:
-            raise
-        raise hushed from None
-    finally:
-        request.close()
-        if collecting:
-            gc.enable()
+    with no_collection():
+        request = open_request(
+            src,
+            image_root=image_root,
+            voc_offset=None if str(voc_offset) == "auto" else int(voc_offset),
+            no_label_file=no_label_file,
+            progress=progress,
+        )
+        try:
+            narrow(request)
+            return shorten_texts(hush(_read(request, format), request))
+        except ReadError as error:
+            hushed = shorten_error(hush_error(error, request))
+            if hushed is error:
+                raise
+            raise hushed from None
+        finally:
+            request.close()
 
 
 def _read(request: Request, format: str | None) -> Dataset:

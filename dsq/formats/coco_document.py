@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,7 +16,7 @@ from dsq.formats.coco_columns import Annotations, Images
 from dsq.formats.coco_json import read_json
 from dsq.formats.coco_records import Problem
 from dsq.formats.coco_values import as_int, kind_of, pack, place_of, rest_of, show, stand_in, value_of
-from dsq.formats.layout import Request, split_of, split_of_path, stem
+from dsq.formats.layout import Request, no_collection, split_of, split_of_path, stem
 from dsq.formats.naming import UNASSIGNED
 from dsq.masks import mask_extents
 
@@ -95,21 +92,9 @@ class _Lists:
         (self.images if key == "images" else self.annotations).take(text)
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without the garbage collector, which would walk over millions of new objects that hold no cycles."""
-    active = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if active:
-            gc.enable()
-
-
 def read_document(request: Request, name: str) -> Document:
     """Read one file. Raises ReadError where it is no JSON, OtherTaskError where it holds captions or segments."""
-    with _no_collection():
+    with no_collection():
         lists, outline = read_json(request.source, name, _Lists, request.progress)
         images = {key: lists.images.joined(key, dtype) for key, dtype in _IMAGES.items()}
         boxes = {key: lists.annotations.joined(key, dtype) for key, dtype in _BOXES.items()}

@@ -117,8 +117,8 @@ def _says(key: str, raw: Raw, value: Any) -> bool:
 
 
 def flag_attributes(boxes: Table, blobs: Array | None) -> tuple[Array | None, Array | None, int]:
-    """(n,) raw `attributes` that tell the flags (None: no row has any), extras without a second such key, and how
-    many rows have no place for their flags.
+    """(n,) Raw `attributes` that tell the flags, or UNSET (None: no row has any), extras without a second such key,
+    and how many rows have no place for their flags.
 
     Attributes that extras hold already get the flags where they do not say them.
     """
@@ -127,42 +127,40 @@ def flag_attributes(boxes: Table, blobs: Array | None) -> tuple[Array | None, Ar
         code = 3 * code + boxes[flag].array.to_numpy(np.int64, na_value=-1) + 1
     if not code.any():
         return None, blobs, 0
-    told = np.array([_flags_text(number) for number in range(3 ** len(FLAGS))], object)[code]
-    if blobs is None:
-        return told, None, 0
-    rows = [
-        row for row, (blob, text) in enumerate(zip(blobs.tolist(), told.tolist(), strict=True))
-        if blob is not None and text is not None and _ATTRIBUTES in blob
-    ]  # fmt: skip
-    merged: dict[tuple[bytes, bytes], tuple[bytes | None, bytes, bool]] = {}
+    texts = [_flags_text(number) for number in range(3 ** len(FLAGS))]
     lost = 0
-    if rows:
-        blobs = blobs.copy()
-    for row in rows:
-        key = told[row], blobs[row]
-        if key not in merged:
-            merged[key] = _merge(*key)
-        told[row], blobs[row], is_lost = merged[key]
-        lost += is_lost
-    return told, blobs, lost
+    if blobs is not None:
+        rows = [row for row in np.flatnonzero(code).tolist() if blobs[row] is not None and _ATTRIBUTES in blobs[row]]
+        blobs = blobs.copy() if rows else blobs
+        merged: dict[tuple[int, bytes], tuple[int, bytes, bool]] = {}
+        for row in rows:
+            key = int(code[row]), blobs[row]
+            if key not in merged:
+                merged[key] = _merge(*key, texts[key[0]])
+            code[row], blobs[row], is_lost = merged[key]
+            lost += is_lost
+    told = np.array([Raw(text) if text else UNSET for text in texts], object)
+    return told[code], blobs, lost
 
 
-def _flags_text(code: int) -> bytes | None:
+def _flags_text(code: int) -> bytes:
     states = {flag: code // 3 ** (len(FLAGS) - 1 - place) % 3 for place, flag in enumerate(FLAGS)}
     known = {flag: state == 2 for flag, state in states.items() if state}
-    return _encode(known) if known else None
+    return _encode(known) if known else b""
 
 
-def _merge(told: bytes, blob: bytes) -> tuple[bytes | None, bytes, bool]:
-    """Attributes beside extras in which `"attributes":` stands somewhere, those extras, and whether flags are lost."""
+def _merge(code: int, blob: bytes, told: bytes) -> tuple[int, bytes, bool]:
+    """For extras in which `"attributes":` stands somewhere: the flags to write beside them (0: none), the extras, and
+    whether flags are lost.
+    """
     record = _record.decode(blob)
     if "attributes" not in record:
-        return told, blob, False
+        return code, blob, False
     if flags_of(bytes(record["attributes"])).told == told:
-        return None, blob, False
+        return 0, blob, False
     try:
         known = msgspec.json.decode(record["attributes"], type=dict[str, Raw])
     except msgspec.ValidationError:  # no object: another tool's attributes
-        return None, blob, True
+        return 0, blob, True
     record["attributes"] = Raw(_encode(known | msgspec.json.decode(told, type=dict[str, Raw])))
-    return None, _encode(record), False
+    return 0, _encode(record), False

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dsq.formats.coco_document import read_categories
 from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, own_spelling, said_extras
 from dsq.formats.coco_sheets import Plan, Records, Sheet, box_columns, class_list
-from dsq.formats.coco_tables import Classes, integers
+from dsq.formats.coco_tables import Classes, integers, rows_of
 from dsq.formats.coco_text import numbers, values
 from dsq.formats.layout import escapes
 from dsq.losses import Losses
@@ -37,7 +37,7 @@ def keep_files(dataset: Dataset, losses: Losses) -> Plan | None:
     names = [str(name) for name in origin.categories]
     code = np.asarray(origin.codes, np.int64)
     spoken = code >= 0
-    box_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
+    box_row = rows_of(images["image_id"].to_numpy(), boxes["image_id"].to_numpy())[0]
     if (
         not spoken.any()
         or not spoken[box_row].all()
@@ -51,7 +51,7 @@ def keep_files(dataset: Dataset, losses: Losses) -> Plan | None:
     order = {name: place for place, name in enumerate(documents)}
     places = np.array([order.get(name, -1) for name in names], np.int64)[code]  # of unspoken ones never used
     box_place = places[box_row]
-    class_row = pd.Index(dataset.categories["category_id"]).get_indexer(pd.Index(boxes["category_id"]))
+    class_row = rows_of(dataset.categories["category_id"].to_numpy(), boxes["category_id"].to_numpy())[0]
     table = _class_numbers(dataset, documents, box_place, class_row, losses)
     image_ids = _ids(images, np.where(spoken, places, -1), losses, zero=True)
     losses.add("images-left-out", (images["member"].isna().to_numpy(bool) & ~spoken).sum())

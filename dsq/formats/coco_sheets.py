@@ -11,7 +11,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from dsq.formats.coco_extras import CLASS_KEYS, flag_attributes, json_extras, without_known
-from dsq.formats.coco_text import CHUNK, Column, constant, corners, numbers, raws, write_list, write_object
+from dsq.formats.coco_text import CHUNK, Column, constant, corners, numbers, raws, values, write_list, write_object
 from dsq.losses import Losses
 from dsq.model import Table, text_or_none
 from dsq.target import Target
@@ -61,7 +61,7 @@ def box_columns(
     attributes, extras, lost = flag_attributes(boxes, extras)
     losses.add("flags-dropped", lost)
     columns = {
-        **{key: numbers(values) for key, values in zip(("id", "image_id", "category_id"), ids, strict=True)},
+        **{key: numbers(each) for key, each in zip(("id", "image_id", "category_id"), ids, strict=True)},
         "bbox": corners(sides),
         "area": numbers(area),
         "iscrowd": numbers(crowd.astype(np.int64)) if crowd.any() else constant(0),
@@ -72,7 +72,7 @@ def box_columns(
     if boxes["score"].notna().any():
         columns["score"] = numbers(boxes["score"].to_numpy())
     if attributes is not None:
-        columns["attributes"] = raws(attributes)
+        columns["attributes"] = values(attributes)
     return columns, extras
 
 

@@ -124,7 +124,7 @@ def build_tables(
     first = 0
     for place, document in enumerate(documents):
         problems += _repeated(document)
-        row, found = _rows_of(document.images["id"], document.boxes["image_id"])
+        row, found = rows_of(document.images["id"], document.boxes["image_id"])
         problems += _orphans(document, ~found)
         boxes = document.boxes
         if not found.all():
@@ -132,7 +132,7 @@ def build_tables(
         states.append(_label_states(document, row))
         parts["row"].append(row + first)
         keys, rows = classes.lookup[place]
-        parts["category"].append(rows[_rows_of(keys, boxes["category_id"])[0]])
+        parts["category"].append(rows[rows_of(keys, boxes["category_id"])[0]])
         parts["document"].append(np.full(len(row), place, np.int16))
         for name in _BOX_COLUMNS:
             parts[name].append(boxes[name])
@@ -173,7 +173,7 @@ def unique_ids(parts: Sequence[Array], more: int) -> Array:
     return np.arange(1, len(stated) + more + 1)
 
 
-def _rows_of(keys: Array, wanted: Array) -> tuple[Array, Array]:
+def rows_of(keys: Array, wanted: Array) -> tuple[Array, Array]:
     """(first row whose key is the wanted one, whether there is any)."""
     if not len(keys):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
@@ -242,7 +242,7 @@ def _label_states(document: Document, rows: Array) -> Array:
         states[np.isin(ids, document.nameless)] = 2
     states[rows] = 0
     if document.lost:
-        lost, found = _rows_of(ids, np.array(document.lost, np.int64))
+        lost, found = rows_of(ids, np.array(document.lost, np.int64))
         states[lost[found]] = 0
     return states
 

@@ -16,6 +16,7 @@ from dsq.formats.coco_document import task_of
 from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, json_extras, said_extras, without_known
 from dsq.formats.coco_kept import class_numbers, keep_files
 from dsq.formats.coco_sheets import Plan, Records, Sheet, box_columns, class_list, write_sheets
+from dsq.formats.coco_tables import rows_of
 from dsq.formats.coco_text import Column, numbers, values
 from dsq.formats.layout import WriteOptions, split_of
 from dsq.formats.leftovers import says_more
@@ -53,7 +54,7 @@ def _lay_out(dataset: Dataset, style: str | None, losses: Losses) -> Plan:
     folder = "JPEGImages" if single else "images"
     names, renamed = fresh_names(dataset, folder=folder, by_split=not single, pair_by_stem=False)
     losses.add("images-renamed", renamed)
-    box_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
+    box_row = rows_of(images["image_id"].to_numpy(), boxes["image_id"].to_numpy())[0]
     recorded = _recorded(images, box_row, losses)
     image_ids = _ids(images, recorded, 0, losses)
     box_ids = _ids(boxes, recorded[box_row], 1, losses)
@@ -62,7 +63,7 @@ def _lay_out(dataset: Dataset, style: str | None, losses: Losses) -> Plan:
         classes = np.arange(1, len(dataset.categories) + 1)
     stated = dataset.categories["source_id"].array
     losses.add("class-ids-changed", (stated.to_numpy(np.int64, na_value=0) != classes)[~stated.isna()].sum())
-    class_row = pd.Index(dataset.categories["category_id"]).get_indexer(pd.Index(boxes["category_id"]))
+    class_row = rows_of(dataset.categories["category_id"].to_numpy(), boxes["category_id"].to_numpy())[0]
     entries = _shared_entries(dataset, losses)
     entries["categories"] = class_list(dataset.categories, classes.tolist(), losses)
     splits = text_or_none(images["split"])

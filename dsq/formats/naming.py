@@ -8,11 +8,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-import pandas as pd
-
 from dsq.formats.layout import in_masks
 from dsq.formats.voc_layout import split_of_folder
-from dsq.model import Dataset, Table
+from dsq.model import Dataset, Table, text_or_none
 from dsq.source import is_image, is_junk
 
 #: where images without a split go when others have one
@@ -56,10 +54,12 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
     splits = images["split"].astype(object).where(images["split"].notna(), None).tolist()
     places: dict[tuple[str, str | None], tuple[str, str]] = {}
     wrapped = _wrapping(images)
-    roots = images["root"].astype(object).where(images["root"].notna(), None).tolist()
+    roots = text_or_none(images["root"]).tolist() if wrapped else []
+    is_plain = _PLAIN.fullmatch
     names: list[str] = []
     taken: dict[str, int] = {}
     again: list[int] = []
+    odd: list[int] = []
     keys: list[str] = []
     for row, (file, split) in enumerate(zip(files, splits, strict=True)):
         above, _, base = (file.replace("\\", "/") if "\\" in file else file).rpartition("/")
@@ -70,8 +70,9 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
             parts = [folder, folders.get(split, "") if by_split else "", *_kept(above, split)]
             path = "".join(f"{part}/" for part in parts if part)
             place = places[above, split] = (path, path.casefold())
-        if _PLAIN.fullmatch(base) is None:
+        if is_plain(base) is None:
             base = _harmless(base)
+            odd.append(row)
         names.append(place[0] + base)
         key = place[1] + (_cut(base)[0] if pair_by_stem else base).casefold()
         keys.append(key)
@@ -96,24 +97,24 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
                     taken[key] = row
                     names[row] = name
                     break
-    changed = sum(
-        1 for name, file in zip(names, files, strict=True) if name.rpartition("/")[2] != file.rpartition("/")[2]
-    )
-    return names, changed
+    changed = [row for row in {*odd, *again} if names[row].rpartition("/")[2] != files[row].rpartition("/")[2]]
+    return names, len(changed)
 
 
 def _wrapping(images: Table) -> dict[str | None, str]:
     """What folders all files of a root lie in before the first one that says something: a zip's parent folder."""
     found: dict[str | None, str] = {}
-    roots = images["root"].astype(object).where(images["root"].notna(), None)
-    for root, files in images["file"].groupby(roots, dropna=False, sort=False):
-        folders = [file.split("/")[:-1] for file in files]
-        common: list[str] = posixpath.commonprefix(folders)
+    by_root: dict[str | None, set[str]] = {}
+    for root, file in zip(text_or_none(images["root"]).tolist(), images["file"].tolist(), strict=True):
+        by_root.setdefault(root, set()).add(file.rpartition("/")[0])
+    for root, above in by_root.items():
+        folders = [path.split("/") if path else [] for path in sorted(above)]
+        common = list(posixpath.commonprefix(folders))
         ends = next((i for i, part in enumerate(common) if _is_left_out(part)), 0)
         if not ends and common and all(len(f) > len(common) and _is_left_out(f[len(common)]) for f in folders):
             ends = len(common)
         if ends:
-            found[None if pd.isna(root) else root] = "/".join(common[:ends]) + "/"
+            found[root] = "/".join(common[:ends]) + "/"
     return found
 
 
@@ -187,7 +188,7 @@ def _numbered(stem: str, suffix: str, first: int = 1) -> Iterator[str]:
 
 def _identities(images: Table, names: list[str]) -> list[tuple[object, ...]]:
     """What tells whether two rows are about one file."""
-    columns = [images[name].astype(object).where(pd.notna(images[name]), None) for name in ("root", "member", "source")]
+    columns = [text_or_none(images[name]) for name in ("root", "member", "source")]
     return list(zip(names, images["file"], *columns, strict=True))
 
 
