@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import click
 
@@ -70,8 +70,11 @@ def main() -> None:
         code = group.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        with contextlib.suppress(OSError):  # nowhere left to say it
+        try:
             error.show()
+            sys.stderr.flush()
+        except OSError:
+            _drop(sys.stderr)
         code = error.exit_code
     except click.Abort:
         _say("interrupted; nothing was left half-written.")
@@ -81,10 +84,10 @@ def main() -> None:
         try:
             sys.stdout.flush()
         except OSError:
-            _drop_output()
+            _drop(sys.stdout)
         code = error.exit_code
     except BrokenPipeError:
-        _drop_output()
+        _drop(sys.stdout)
         code = 0
     except MemoryError:
         _say("not enough memory. Close other programs, or take a part of the dataset.")
@@ -96,14 +99,17 @@ def main() -> None:
 
 def _say(text: str) -> None:
     """One paragraph on stderr; where that is closed or full too, the exit code has to do."""
-    with contextlib.suppress(OSError):
+    try:
         click.echo(f"dsq: {text}", err=True)
+        sys.stderr.flush()
+    except OSError:
+        _drop(sys.stderr)
 
 
-def _drop_output() -> None:
-    """What stdout still holds goes nowhere, so that leaving cannot fail on it."""
+def _drop(stream: IO[str]) -> None:
+    """What the stream still holds goes nowhere, so that leaving cannot fail on it."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _bug() -> int:
