@@ -47,7 +47,7 @@ def help_output() -> str:
     """`dsq --help` and the help of every verb."""
     parts = []
     for name in ("", *VERBS):
-        context = click.Context(group, info_name="dsq")
+        context = click.Context(group, info_name="dsq", **group.context_settings)
         command: click.Command = group
         if name:
             found = group.get_command(context, name)
