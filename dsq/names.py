@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dsq.model import Table
 
+MOST_LETTERS = 255  # of a file name: what systems take
 _ROBOFLOW = re.compile(r"(.+)\.rf\.[0-9A-Za-z_-]+\Z")
 _OLD_SUFFIX = re.compile(r"_(?:jpe?g|png|bmp|webp|tiff?)\Z", re.IGNORECASE)
 #: words that only an augmentation script writes, and words that may also be a month or what a picture shows
@@ -110,7 +111,7 @@ def name_facts(files: Sequence[str]) -> Table:
 def _copies(stems: Sequence[str]) -> tuple[NDArray[Any], list[str | None]]:
     """Which stems are those of augmented copies, and of what."""
     plain = [_OLD_SUFFIX.sub("", stem) if stem[-4:].lower() in _ENDINGS else stem for stem in stems]
-    found = [None if stem.isdigit() else _COPY.match(stem) for stem in plain]
+    found = [None if stem.isdigit() or len(stem) > MOST_LETTERS else _COPY.match(stem) for stem in plain]
     originals = set(plain)
     siblings = Counter(match["base"] for match in found if match)
     augmented = np.zeros(len(stems), bool)

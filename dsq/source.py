@@ -99,6 +99,11 @@ class Source:
     @cached_property
     def junk(self) -> frozenset[str]:
         """Names of listed files that are leftovers of a system or tool."""
+        text = "\n".join(["", *self.names, ""])
+        if not any(f"{mark}{start}" in text for mark in "\n/" for start in _ODD_STARTS):
+            text = text.lower()
+            if not any(f"{end}\n" in text for end in _ODD_ENDS):
+                return frozenset()
         return frozenset(name for name in self.names if is_junk(name))
 
     @cached_property

@@ -19,11 +19,13 @@ from PIL import Image
 import dsq
 from dsq.errors import ReadError
 from dsq.formats import yolo_pairs, yolo_rows
+from dsq.formats.layout import split_of
 from dsq.formats.telling import MOST_NOTED, MOST_SAID
 from dsq.formats.voc_tree import parse_root
 from dsq.formats.yolo_config import MOST_PLACES, parse_yaml
 from dsq.formats.yolo_nodes import MOST_NODES, Budget
 from dsq.model import About, Dataset, build_dataset
+from dsq.names import name_facts
 from dsq.registry import all_rules
 from dsq.scan import Scan
 from dsq.source import open_source
@@ -282,6 +284,32 @@ def test_one_name_in_many_spellings() -> None:
     names = [f"{'_' * number}car" for number in range(100)]
     (message,) = dsq.audit(build_dataset(classes=names), select=["class-name-variants"]).messages()
     assert "and 80 more read as one class" in message
+
+
+# ---- texts that a pattern reads again and again: none of these ends where that happens
+
+
+@pytest.mark.parametrize("part", ["1", "_", " ", "-", "1_"])
+def test_folder_that_may_name_a_split(part: str) -> None:
+    assert split_of(part * 200_000 + "x") is None
+    assert split_of("train" + part * 200_000) == "train"
+
+
+@pytest.mark.parametrize("part", ["aug-", "augmented_", "_flip", "1"])
+def test_name_that_may_be_a_copy(part: str) -> None:
+    facts = name_facts([part * 50_000 + "x.jpg"])
+    assert facts["base"].tolist() == [None]
+
+
+def test_blank_lines_of_a_yaml() -> None:
+    assert parse_yaml("data.yaml", "\n" * 500_000 + "names: [a]")[0] is not None
+
+
+def test_blanks_in_a_list_of_voc(tmp_path: Path) -> None:
+    xml = "<annotation><filename>a.jpg</filename></annotation>"
+    files: dict[str, str | bytes] = {"Annotations/a.xml": xml, "JPEGImages/a.jpg": JPEG}
+    files["ImageSets/Main/train.txt"] = f"a{' ' * 10}1\n{'a ' + ' ' * 200_000}x\n"
+    assert dsq.read(put(tmp_path, files)).images["split"].tolist() == ["train"]
 
 
 # ---- files that change, and names that no system takes

@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import pandas as pd
+
 from dsq.errors import ReadError
 from dsq.headers import Header, read_headers
 from dsq.model import FILES, Notice, Table, make_table
@@ -33,8 +35,7 @@ _MASKS = re.compile(r"segmentation(?:class|object)\w*|(?:instance_?)?masks?", re
 
 def split_of(name: str) -> str | None:
     """train, val or test for a folder or file name that clearly says so ("train2017", "Valid"); else None."""
-    word = re.sub(r"[\d_.\- ]+$", "", name.lower())
-    return SPLITS.get(word)
+    return SPLITS.get(name.lower().rstrip("0123456789_.- "))
 
 
 def split_of_path(name: str) -> str | None:
@@ -312,10 +313,13 @@ class Request:
         images = self.images.places
         told = [roles.get(name) or ("image" if name in images else _role(name)) for name in files]
         out = [entry for _, entry in self.left_out]
+        root = pd.Categorical([source.root for source in sources]).repeat([len(source.entries) for source in sources])
+        if out:
+            root = pd.Categorical([*root, *(root for root, _ in self.left_out)])
         return make_table(
             FILES, len(files) + len(out),
             file=files + [entry.name for entry in out],
-            root=[source.root for source in sources for _ in source.entries] + [root for root, _ in self.left_out],
+            root=root,
             size=[entry.size for source in sources for entry in source.entries] + [entry.size for entry in out],
             role=told + ["junk" if is_junk(entry.name) else "other" for entry in out],
         )  # fmt: skip

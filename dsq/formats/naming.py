@@ -51,33 +51,25 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
     images = dataset.images
     folders = split_folders(images) if by_split else {}
     files: list[str] = images["file"].tolist()
-    splits = images["split"].astype(object).where(images["split"].notna(), None).tolist()
-    places: dict[tuple[str, str | None], tuple[str, str]] = {}
+    splits = text_or_none(images["split"]).tolist()
+    parts = [(file.replace("\\", "/") if "\\" in file else file).rpartition("/") for file in files]
+    above, bases = [part[0] for part in parts], [part[2] for part in parts]
     wrapped = _wrapping(images)
-    roots = text_or_none(images["root"]).tolist() if wrapped else []
-    is_plain = _PLAIN.fullmatch
-    names: list[str] = []
-    taken: dict[str, int] = {}
-    again: list[int] = []
-    odd: list[int] = []
-    keys: list[str] = []
-    for row, (file, split) in enumerate(zip(files, splits, strict=True)):
-        above, _, base = (file.replace("\\", "/") if "\\" in file else file).rpartition("/")
-        if wrapped:
-            above = above.removeprefix(wrapped.get(roots[row], ""))
-        place = places.get((above, split))
-        if place is None:
-            parts = [folder, folders.get(split, "") if by_split else "", *_kept(above, split)]
-            path = "".join(f"{part}/" for part in parts if part)
-            place = places[above, split] = (path, path.casefold())
-        if is_plain(base) is None:
-            base = _harmless(base)
-            odd.append(row)
-        names.append(place[0] + base)
-        key = place[1] + (_cut(base)[0] if pair_by_stem else base).casefold()
-        keys.append(key)
-        if taken.setdefault(key, row) != row:
-            again.append(row)
+    if wrapped:
+        roots = text_or_none(images["root"]).tolist()
+        above = [path.removeprefix(wrapped.get(root, "")) for path, root in zip(above, roots, strict=True)]
+    wheres = list(zip(above, splits, strict=True))
+    places: dict[tuple[str, str | None], str] = {}
+    for path, split in set(wheres):
+        kept = [folder, folders.get(split, "") if by_split else "", *_kept(path, split)]
+        places[path, split] = "".join(f"{part}/" for part in kept if part)
+    odd = [row for row, base in enumerate(bases) if _PLAIN.fullmatch(base) is None]
+    for row in odd:
+        bases[row] = _harmless(bases[row])
+    names = [places[where] + base for where, base in zip(wheres, bases, strict=True)]
+    keys = [_cut(name)[0].casefold() for name in names] if pair_by_stem else list(map(str.casefold, names))
+    taken = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))  # the first row of each
+    again = [row for row, key in enumerate(keys) if taken[key] != row] if len(taken) < len(keys) else []
     first_of: dict[tuple[object, ...], int] = {}
     if again:
         same = _identities(images, names)

@@ -105,7 +105,7 @@ def _xml_files(request: Request) -> list[str]:
 def read(request: Request) -> Dataset:
     """Every XML and every image that belongs to them. Raises ReadError where the XML is another tool's."""
     files = read_files(request, _xml_files(request))
-    if not any(count >= 0 for count in files.objects):
+    if not any(count >= 0 for count in files.columns.objects):
         for name, refused in files.foreign:
             if refused.hint or request.focus is not None:
                 hint = refused.hint or "Give an XML that holds an <annotation>."
@@ -113,10 +113,10 @@ def read(request: Request) -> Dataset:
     if request.focus is not None and not request.image_sources:
         _look_beside(request, files)
     pairing = Pairing(request.images, request.source.root)
-    pairs = pairing.pair(files.names, files.stated)
+    pairs = pairing.pair(files.columns.names, files.columns.stated)
     names, owners = _rows(files, pairing, pairs, loose=request.focus is None)
     lists, documents, problems, roles = _side_files(request)
-    members = [files.names[row] if row >= 0 else name for row, name in zip(owners.tolist(), names, strict=True)]
+    members = [files.columns.names[row] if row >= 0 else name for row, name in zip(owners.tolist(), names, strict=True)]
     listed, doubled, unknown = assign_splits(lists, members)
     splits = [
         split or split_of_folder(folder_of(name)) or split_of_folder(folder_of(member))
@@ -129,13 +129,13 @@ def read(request: Request) -> Dataset:
     ]
     categories, codes = _categories(files, class_lists)
     corners = np.frombuffer(files.coords, np.float64).reshape(-1, 4) if files.coords else np.zeros((0, 4))
-    parent = np.repeat(np.arange(len(files.names)), np.array(files.kept, np.int64))
+    parent = np.repeat(np.arange(len(files.columns.names)), np.array(files.columns.kept, np.int64))
     offsets, taken, why, notices = find_offsets(request, files, corners, parent)
     images, sizeless = _images(request, files, pairs, names, owners, splits)
-    ids = np.zeros(len(files.names), np.int64)
+    ids = np.zeros(len(files.columns.names), np.int64)
     ids[owners[owners >= 0]] = np.flatnonzero(owners >= 0) + 1
     problems = [*request.refusals(), *problems, *files.problems, *_foreign(files), *_outside(files), *doubled]
-    roles |= dict.fromkeys(files.names, "annotation") | dict.fromkeys(pairs.masks, "other")
+    roles |= dict.fromkeys(files.columns.names, "annotation") | dict.fromkeys(pairs.masks, "other")
     about = About(
         format="voc",
         root=request.src,
@@ -160,7 +160,7 @@ def read(request: Request) -> Dataset:
 
 def _look_beside(request: Request, files: Files) -> None:
     """Find the image of an XML that was named alone: beside it, or in the folder that images use."""
-    for name, stated in zip(files.names, files.stated, strict=True):
+    for name, stated in zip(files.columns.names, files.columns.stated, strict=True):
         folder = Path(request.src).absolute().parent
         bases = [stated.replace("\\", "/").rpartition("/")[2]]
         bases += [stem(name) + suffix for low in sorted(IMAGE_SUFFIXES) for suffix in (low, low.upper())]
@@ -173,13 +173,14 @@ def _look_beside(request: Request, files: Files) -> None:
 
 def _rows(files: Files, pairing: Pairing, pairs: Pairs, loose: bool) -> tuple[list[str], Any]:
     """File names of the images, sorted, and for each the row of its XML in `files`, -1 where it has none."""
-    repeated = Counter(files.stated)
+    xmls, stated, objects = files.columns.names, files.columns.stated, files.columns.objects
+    repeated = Counter(stated)
     rows, names = [], []
     for row, image in enumerate(pairs.images):
         if image is None:
-            if files.objects[row] < 0:
+            if objects[row] < 0:
                 continue
-            image = pairing.missing(files.names[row], files.stated[row], repeated[files.stated[row]] == 1)
+            image = pairing.missing(xmls[row], stated[row], repeated[stated[row]] == 1)
         rows.append(row)
         names.append(image)
     more = pairs.loose if loose else []
@@ -196,19 +197,20 @@ def _images(
     spoken = owners >= 0
     at = owners[spoken]
     width, height = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64)
-    width[spoken], height[spoken] = np.array(files.width, np.int64)[at], np.array(files.height, np.int64)[at]
+    columns = files.columns
+    width[spoken], height[spoken] = (np.array(side, np.int64)[at] for side in (columns.width, columns.height))
     there = np.array([row < 0 or pairs.images[row] is not None for row in owners.tolist()], bool)
     asked = np.flatnonzero((width == 0) & there)
     if len(asked):
         headers = request.image_headers([names[i] for i in asked.tolist()])
         width[asked] = [header.width if header.height else 0 for header in headers]
         height[asked] = [header.height if header.width else 0 for header in headers]
-    objects, kept = np.array(files.objects, np.int64)[at], np.array(files.kept, np.int64)[at]
+    objects, kept = np.array(files.columns.objects, np.int64)[at], np.array(files.columns.kept, np.int64)[at]
     state = np.full(len(names), 2, np.int8)
     state[spoken] = np.select([kept > 0, objects == 0], [0, 1], 2)
     extras: list[bytes | None] = [None] * len(names)
     for i, row in zip(np.flatnonzero(spoken).tolist(), at.tolist(), strict=True):
-        stated, extra = files.stated[row], files.extras[row]
+        stated, extra = files.columns.stated[row], files.columns.extras[row]
         base = names[i].rpartition("/")[2]
         if stated and stated not in (base, base.strip()):
             extra = f"<filename>{escape(stated)}</filename>".encode() + extra
@@ -223,17 +225,17 @@ def _images(
         width=pd.arrays.IntegerArray(width, width == 0), height=pd.arrays.IntegerArray(height, height == 0),
         split=_coded_texts(splits), label_state=_coded(state, _STATES),
         source=request.dataset_name, extras=extras,
-        origin_file=_coded(owners, files.names),
+        origin_file=_coded(owners, files.columns.names),
     )  # fmt: skip
     sizeless = [
-        i for i, row in enumerate(owners.tolist()) if row >= 0 and not files.width[row] and files.objects[row] >= 0
+        i for i, row in enumerate(owners.tolist()) if row >= 0 and not columns.width[row] and columns.objects[row] >= 0
     ]
     if not sizeless:
         return table, []
     known = int((width[sizeless] > 0).sum())
     where = f"{known:,} {'was' if known == 1 else 'were'} taken from the image files"
     text = f"{_count(len(sizeless))} without a usable size; {where if known else 'no image file is there to tell'}"
-    return table, [Notice("size-missing", text, files.names[owners[sizeless[0]]])]
+    return table, [Notice("size-missing", text, files.columns.names[owners[sizeless[0]]])]
 
 
 def _coded(codes: Any, names: Any) -> Any:
@@ -252,9 +254,9 @@ def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any)
     if (np.diff(image_ids) < 0).any():
         order = np.argsort(image_ids, kind="stable")
     corners = corners[order]
-    parent = np.repeat(np.arange(len(files.names)), np.array(files.kept, np.int64))[order]
+    parent = np.repeat(np.arange(len(files.columns.names)), np.array(files.columns.kept, np.int64))[order]
     looks = np.array(files.looks, np.int64)[order]
-    unsaid = np.array(files.unsaid, np.int8)[parent]
+    unsaid = np.array(files.columns.unsaid, np.int8)[parent]
     every = files.reader.looks or [Look("", None, None, None, None, None)]
     flags = {}
     for place, flag in enumerate(FLAGS):
@@ -278,7 +280,7 @@ def _boxes(files: Files, corners: Any, image_ids: Any, offsets: Any, codes: Any)
         x=corners[:, 0], y=corners[:, 1],
         width=_side(corners[:, 0], corners[:, 2]), height=_side(corners[:, 1], corners[:, 3]),
         **flags, score=scores[looks], segmentation=masks, extras=extras[looks],
-        origin_file=_coded(parent, files.names),
+        origin_file=_coded(parent, files.columns.names),
         origin_place=files.places()[order],
     )  # fmt: skip
 
@@ -313,7 +315,7 @@ def _side_files(
     if request.focus is not None:
         return [], {}, [], {}
     found = [name for name in request.with_suffix(".txt") if in_image_sets(name)]
-    maps = sorted(filter(is_labelmap, request.names), key=lambda name: (name.count("/"), name))
+    maps = sorted(filter(is_labelmap, request.with_suffix(".txt")), key=lambda name: (name.count("/"), name))
     every = [*maps, *found]
     problems: list[Problem] = []
     contents: dict[str, bytes] = {}
@@ -341,7 +343,7 @@ def _outside(files: Files) -> list[Problem]:
     what = "<filename> {!r} leads out of the dataset; only its last part was looked for"
     return [
         ("path-outside-dataset", name, "filename", what.format(stated[:200]))
-        for name, stated in zip(files.names, files.stated, strict=True)
+        for name, stated in zip(files.columns.names, files.columns.stated, strict=True)
         if ("/" in stated or "\\" in stated or ":" in stated) and escapes(stated)
     ]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,20 +19,28 @@ from dsq.model import Notice
 MOST = 64 << 20  # bytes of one XML
 
 
+class Columns(NamedTuple):
+    """A row a file. offset: None where no stamp says it. unsaid: a bit for each of FLAGS whose 0 says nothing.
+    objects: -1 where the file is unreadable.
+    """
+
+    names: list[str]
+    stated: list[str]
+    width: list[int]
+    height: list[int]
+    extras: list[bytes]
+    offset: list[int | None]
+    unsaid: list[int]
+    objects: list[int]
+    kept: list[int]
+
+
 @dataclass
 class Files:
     """What the XML files say, in columns: a row a file that could be read, then a row an object."""
 
     reader: XmlReader = field(default_factory=XmlReader)
-    names: list[str] = field(default_factory=list)
-    stated: list[str] = field(default_factory=list)
-    width: array[int] = field(default_factory=lambda: array("q"))
-    height: array[int] = field(default_factory=lambda: array("q"))
-    extras: list[bytes] = field(default_factory=list)
-    offset: array[int] = field(default_factory=lambda: array("b"))  # -1: no stamp
-    unsaid: array[int] = field(default_factory=lambda: array("b"))  # a bit for each of FLAGS whose 0 says nothing
-    objects: array[int] = field(default_factory=lambda: array("q"))  # -1: the file is unreadable
-    kept: array[int] = field(default_factory=lambda: array("q"))
+    rows: list[tuple[Any, ...]] = field(default_factory=list)  # see `columns`
     coords: array[float] = field(default_factory=lambda: array("d"))
     looks: array[int] = field(default_factory=lambda: array("i"))
     numbers: dict[int, list[int]] = field(default_factory=dict)  # of files where objects were skipped
@@ -45,29 +54,26 @@ class Files:
         filename, width, height, extras, coords, looks, numbers, objects, polygons, rotated, faults, offset, unsaid = (
             record
         )
-        first = len(self.looks)
-        self.names.append(name)
-        self.stated.append(filename)
-        self.width.append(width)
-        self.height.append(height)
-        self.extras.append(extras)
-        self.offset.append(-1 if offset is None else offset)
-        self.unsaid.append(unsaid)
-        self.objects.append(objects)
-        self.kept.append(len(looks))
-        self.coords.extend(coords)
-        self.looks.extend(looks)
+        self.rows.append((name, filename, width, height, extras, offset, unsaid, objects, len(looks)))
+        self.coords.fromlist(coords)
+        self.looks.fromlist(looks)
         if numbers is not None:
-            self.numbers[len(self.names) - 1] = numbers
+            self.numbers[len(self.rows) - 1] = numbers
         if polygons:
+            first = len(self.looks) - len(looks)
             self.polygons |= {first + row: rings for row, rings in polygons.items()}
             self.rotated += rotated
         if faults:
             self.problems += [("malformed-record", name, place, what) for place, what in faults]
 
+    @cached_property
+    def columns(self) -> Columns:
+        """What the rows hold, once all are read."""
+        return Columns(*map(list, zip(*self.rows, strict=True))) if self.rows else Columns(*([] for _ in range(9)))
+
     def places(self) -> Any:
         """(boxes,) int64: the number of each box's object in its file, from 1."""
-        kept = np.array(self.kept, np.int64)
+        kept = np.array(self.columns.kept, np.int64)
         ends = np.cumsum(kept)
         places = np.arange(1, len(self.looks) + 1) - np.repeat(ends - kept, kept)
         for row, numbers in self.numbers.items():
@@ -144,7 +150,7 @@ def _either(found: Any) -> int:
 
 def find_offsets(request: Request, files: Files, corners: Any, owner: Any) -> tuple[Any, int, str, list[Notice]]:
     """The offset of each file, that of the set, why, and notices."""
-    stamps = np.frombuffer(files.offset, np.int8).astype(np.int64) if files.offset else np.zeros(0, np.int64)
+    stamps = np.array([-1 if offset is None else offset for offset in files.columns.offset], np.int64)
     if request.voc_offset is not None:
         return np.full_like(stamps, request.voc_offset), request.voc_offset, "--voc-offset says so", []
     bare = stamps < 0
@@ -158,7 +164,7 @@ def find_offsets(request: Request, files: Files, corners: Any, owner: Any) -> tu
             )
     else:
         mine = bare[owner]
-        sides = np.column_stack([files.width, files.height]).astype(float).reshape(-1, 2)[owner[mine]]
+        sides = np.column_stack([files.columns.width, files.columns.height]).astype(float).reshape(-1, 2)[owner[mine]]
         taken, sure, why = infer_offset(corners[mine], sides)
     notices = []
     if not sure:

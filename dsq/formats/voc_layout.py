@@ -28,7 +28,7 @@ _LIST = re.compile(
 )
 _TASKS = ("main", "", "layout", "segmentation", "action")
 _OF_A_CLASS = re.compile(r".+_(?:trainval|train|val|test)", re.IGNORECASE)
-_SIGN = re.compile(r"\s+[-+]?[01]$")
+_SIGN = re.compile(r"(?<!\s)\s+[-+]?[01]$")
 _SIGNED = re.compile(r"\S.*\s[-+]?[01]")
 _IMAGE_FOLDERS = {"annotations": "images", "annots": "images", "Annotations": "JPEGImages"}
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, cast
 
 import msgspec
 from lxml import etree
@@ -120,6 +121,11 @@ class XmlReader:
         self._index: dict[Look, int] = {}
         self._known: dict[tuple[str, str], int] = {}
         self._seams: dict[str, tuple[str, str]] = {}
+        #: where what follows each box in its object is _tail: the look of the object that begins in a text between
+        #: two boxes, and the texts that end a file
+        self._tail: str | None = None
+        self._quick: dict[str, int | None] = {}
+        self._ends: set[str] = set()
         self._extras: dict[str, tuple[bytes, tuple[int | None, int]]] = {}
         self._order: tuple[str, ...] = CORNERS
         self._places = [0, 1, 2, 3]
@@ -147,19 +153,13 @@ class XmlReader:
             del parts[::5]
             if not parts or not around[0].startswith("<object>"):
                 return None
-            before = around[0][8:]
-            known, seams = self._known, self._seams
-            for between in around[1:]:
-                seam = seams.get(between) or self._cut(between)
-                look = known.get((before, seam[0]))
-                if look is None:
-                    look = self._learn(before, seam[0])
-                    if look is None:
-                        return None
-                looks.append(look)
-                before = seam[1]
-            if before is not _DONE:
-                return None
+            found = [*map(self._quick.get, around[:-1])]
+            if None in found or around[-1] not in self._ends:
+                looks = self._look_up(around)
+                if len(looks) != len(found):
+                    return None
+            else:
+                looks = cast(list[int], found)
             try:
                 coords = _FLOATS.decode(f"[{','.join(parts)}]")
             except msgspec.DecodeError:  # a number that begins with 0
@@ -195,6 +195,29 @@ class XmlReader:
                 self._boxes = _boxes_in_order(self._order)
                 parts = self._boxes.split(body)
         return parts
+
+    def _look_up(self, around: list[str]) -> list[int]:
+        """The look of each object by what lies around the boxes; fewer where only the tree can tell."""
+        looks: list[int] = []
+        before = around[0][8:]
+        cut = [("", before), *(self._seams.get(between) or self._cut(between) for between in around[1:])]
+        for (_, before), (after, _) in pairwise(cut):
+            look = self._known.get((before, after))
+            if look is None:
+                look = self._learn(before, after)
+                if look is None:
+                    return []
+            looks.append(look)
+        if cut[-1][1] is not _DONE:
+            return []
+        if self._tail is None:
+            self._tail = cut[-1][0]
+        for place, text in enumerate(around[:-1]):
+            if (not place or cut[place][0] == self._tail) and len(self._quick) < _MAX_LOOKS and len(text) < _MAX_SEAM:
+                self._quick[text] = self._known.get((cut[place][1], self._tail))
+        if cut[-1][0] == self._tail and len(self._ends) < _MAX_LOOKS and len(around[-1]) < _MAX_SEAM:
+            self._ends.add(around[-1])
+        return looks
 
     def _cut(self, between: str) -> tuple[str, str]:
         """What lies between two boxes as the end of one object and the start of the next."""

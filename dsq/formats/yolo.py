@@ -19,6 +19,7 @@ from dsq.formats.yolo_config import (
     MOST_CONFIG,
     Config,
     Problem,
+    find_class_lists,
     is_class_list,
     is_config,
     is_prose,
@@ -65,7 +66,7 @@ def sniff(request: Request) -> Match | None:
         rows += bool(lines) and all(map(is_row, lines))
         blank += not lines
     configs = find_configs(request)[0]
-    named = [configs[0].file] if configs else [name for name in request.names if is_class_list(name)][:1]
+    named = [configs[0].file] if configs else find_class_lists(request.source)[:1]
     where = " in labels/" if within else ""
     if rows:
         share = rows / (len(looked) - blank)

@@ -33,7 +33,7 @@ _PROSE = re.compile(
     r"(?:read[ _-]?me.*|(?:licen[sc]e|copying|notice|notes?|requirements|changelog|citation)[\w.-]*)\.txt"
 )
 _PROSE_STARTS = ("read", "licen", "copying", "note", "notice", "requirements", "changelog", "citation")
-_CONFIG_KEY = re.compile(r"^\s*(?:names|nc|train|val|valid|test|path)\s*:", re.MULTILINE)
+_CONFIG_KEY = re.compile(r"^[ \t]*(?:names|nc|train|val|valid|test|path)[ \t]*:", re.MULTILINE)
 _BOOLEANS = {
     **dict.fromkeys(("y", "yes", "true", "on"), "the boolean true"),
     **dict.fromkeys(("n", "no", "false", "off"), "the boolean false"),
@@ -292,11 +292,16 @@ def _whole(text: str, most: int) -> int | None:
     return int(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) and int(text) <= most else None
 
 
+def find_class_lists(source: Source) -> list[str]:
+    """Files that are called as lists of class names are, sorted."""
+    return list(filter(is_class_list, source.with_suffix(".txt", ".json", ".names", ".labels")))
+
+
 def read_class_lists(source: Source) -> tuple[list[ClassList], list[Problem]]:
     """The lists of class names that lie about as files of their own, those nearest to the root first."""
     lists: list[ClassList] = []
     problems: list[Problem] = []
-    found = filter(is_class_list, source.with_suffix(".txt", ".json", ".names", ".labels"))
+    found = find_class_lists(source)
     for name in sorted(found, key=lambda name: (name.count("/"), name.endswith(".json"), name)):
         try:
             raw = source.read(name, MOST_CONFIG)
