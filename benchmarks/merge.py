@@ -31,7 +31,8 @@ def make_zip(path: Path, seed: int) -> None:
             Image.fromarray(pixels).resize((64, 48)).save(out, "JPEG")
             archive.writestr(f"images/train/{number:05}.jpg", out.getvalue())
             corner, side = rng.uniform(0.3, 0.7, (BOXES, 2)), rng.uniform(0.05, 0.3, (BOXES, 2))
-            rows = [f"{n % 3} {c[0]:.6f} {c[1]:.6f} {s[0]:.6f} {s[1]:.6f}" for n, (c, s) in enumerate(zip(corner, side))]
+            numbers = np.hstack([corner, side]).tolist()
+            rows = [f"{n % 3} " + " ".join(f"{value:.6f}" for value in row) for n, row in enumerate(numbers)]
             archive.writestr(f"labels/train/{number:05}.txt", "\n".join(rows) + "\n")
 
 

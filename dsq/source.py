@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -67,7 +68,7 @@ def _in_junk(folder: str) -> bool:
     return bool(folder) and _JUNK.search(f"{folder}/") is not None
 
 
-class Source:
+class Source(ABC):
     """The files of a folder or zip: what `open_source` returns.
 
     root: absolute path of the folder or zip. kind: "folder" or "zip". entries: regular files, sorted by
@@ -93,7 +94,7 @@ class Source:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a folder has nothing to let go of
         """Let go of the archive; harmless when called twice."""
 
     @cached_property
@@ -186,14 +187,14 @@ class Source:
     def _error(self, name: str, what: str, hint: str | None = None) -> ReadError:
         return ReadError(f"this file {what}", where=f"{self.root}/{name}", hint=hint)
 
-    def _load(self, entry: Entry) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def _load(self, entry: Entry) -> bytes: ...
 
-    def _start(self, entry: Entry, count: int) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def _start(self, entry: Entry, count: int) -> bytes: ...
 
-    def _stream(self, entry: Entry) -> IO[bytes]:
-        raise NotImplementedError
+    @abstractmethod
+    def _stream(self, entry: Entry) -> IO[bytes]: ...
 
 
 class _Folder(Source):

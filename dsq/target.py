@@ -12,6 +12,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import IO, Self
@@ -26,7 +27,7 @@ NO_FOLDERS = frozenset(".tar .gz .tgz .bz2 .xz .7z .rar .json .xml .yaml .yml .t
 _DATE = 0x0021  # 1980-01-01: the same input gives the same bytes
 
 
-class Target:
+class Target(ABC):
     """A tree of files to be. Use as a context manager: leaving it without an error puts it in place."""
 
     def __init__(self, path: str, *, overwrite: bool) -> None:
@@ -39,28 +40,28 @@ class Target:
         if _occupied(self.path) and not overwrite:
             raise WriteError("is there already.", where=path, hint="Choose another name, or add --overwrite.")
 
+    @abstractmethod
     def write(self, name: str, data: bytes) -> None:
         """One file, by its posix name in the target."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stream(self, name: str, parts: Iterable[bytes | memoryview]) -> None:
         """One file whose content comes in pieces, none of which is kept."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add(self, name: str, source: Source, member: str, mode: str = "copy") -> None:
         """A file of a source as it is; `mode` copy, hardlink or symlink (a zip target always copies)."""
-        raise NotImplementedError
 
     def _claim(self, name: str) -> None:
         if name in self.names:
             raise WriteError("would be written twice.", where=name, hint="This is a bug of dsq: report it.")
         self.names.add(name)
 
-    def _commit(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _commit(self) -> None: ...
 
-    def _drop(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _drop(self) -> None: ...
 
     def __enter__(self) -> Self:
         return self

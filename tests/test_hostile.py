@@ -19,7 +19,7 @@ from PIL import Image
 import dsq
 from dsq.errors import ReadError
 from dsq.formats import yolo_pairs, yolo_rows
-from dsq.formats.layout import split_of
+from dsq.formats.layout import ImageIndex, Place, split_of
 from dsq.formats.telling import MOST_NOTED, MOST_SAID
 from dsq.formats.voc_tree import parse_root
 from dsq.formats.yolo_config import MOST_PLACES, parse_yaml
@@ -310,6 +310,41 @@ def test_blanks_in_a_list_of_voc(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"Annotations/a.xml": xml, "JPEGImages/a.jpg": JPEG}
     files["ImageSets/Main/train.txt"] = f"a{' ' * 10}1\n{'a ' + ' ' * 200_000}x\n"
     assert dsq.read(put(tmp_path, files)).images["split"].tolist() == ["train"]
+
+
+# ---- many files of one name: each is looked up, none is compared with all
+
+
+def test_image_among_many_of_its_name() -> None:
+    index = ImageIndex([])
+    names = [f"{one}/{two}/a.jpg" for one in range(60) for two in range(60)]
+    index.places = {name: Place("", name) for name in names}
+    assert index.find("else/7/9/a.jpg") == "7/9/a.jpg"
+    assert index.find("else/9/a.jpg") is None
+    assert index.find("else/9/a.jpg", ["7/9"]) == "7/9/a.jpg"
+    assert index.find("a.png", ["7/9", "7/8"]) is None
+
+
+def test_label_among_many_of_its_name(tmp_path: Path) -> None:
+    count = yolo_pairs.MOST_ALIKE + 1
+    files: dict[str, str | bytes] = {f"texts/{number}/a.txt": ROW for number in range(count)}
+    put(tmp_path, files | {"pictures/texts/7/images/a.jpg": JPEG, "texts/8/images/a.jpg": JPEG})
+    images = dsq.read(tmp_path).images
+    there = images[images["member"].notna()]
+    assert there["origin_file"].astype(object).fillna("").tolist() == ["", "texts/8/a.txt"]
+
+
+def test_picture_among_many_of_its_name(tmp_path: Path) -> None:
+    xml = "<annotation><filename>a.jpg</filename></annotation>"
+    files: dict[str, str | bytes] = {f"{kind}{number}/a.{kind}": xml for number in range(40) for kind in ("xml", "jpg")}
+    data = dsq.read(put(tmp_path, files))
+    assert len(data) == 80
+    assert not (data.images["member"].notna() & data.images["origin_file"].notna()).any()
+
+
+def test_many_json_files_without_a_telling_name(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {f"x{number}.json": json.dumps(COCO) for number in range(250)}
+    assert dsq.read(put(tmp_path, files | {"a.jpg": JPEG})).about.format == "coco"
 
 
 # ---- files that change, and names that no system takes

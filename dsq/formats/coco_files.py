@@ -68,7 +68,8 @@ def find_files(request: Request) -> tuple[list[str], list[str]]:
     else:
         names = request.with_suffix(".json")
         if len(names) > MOST_LOOKED:
-            names = [name for name in names if _HINT.search(name.rpartition("/")[2])][:MOST_LOOKED]
+            names.sort(key=lambda name: _HINT.search(name.rpartition("/")[2]) is None)
+            names = sorted(names[:MOST_LOOKED])
     kinds = {name: kind_of_file(request, name) for name in names}
     return [n for n in names if kinds[n] == "document"], [n for n in names if kinds[n] == "predictions"]
 

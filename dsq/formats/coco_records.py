@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
@@ -95,7 +96,7 @@ class Shape:
         return packed
 
 
-class Records:
+class Records(ABC):
     """Columns of one list of a file, fed batch by batch; see `columns` of the two kinds."""
 
     def __init__(self, shape: Shape, aliases: dict[str | int, int]) -> None:
@@ -121,13 +122,13 @@ class Records:
         else:
             self.count += len(rows)
 
+    @abstractmethod
     def add(self, rows: list[Any]) -> bool:
         """Add typed records; False where one of them needs the slower reading."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add_record(self, raw: Raw, index: int) -> dict[str, Any] | None:
         """One record as a row; None where nothing of it can be kept."""
-        raise NotImplementedError
 
     def append(self, count: int, columns: Mapping[str, Any]) -> None:
         """Add columns of `count` rows: sequences, arrays or ranges; None stands for a column without values."""

@@ -7,17 +7,19 @@ import gc
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
-from urllib.parse import unquote
 
 import pandas as pd
 
 from dsq.errors import ReadError
+from dsq.formats.image_index import ImageIndex as ImageIndex
+from dsq.formats.image_index import Place as Place
+from dsq.formats.image_index import shared_end as shared_end
+from dsq.formats.image_index import stem as stem
 from dsq.headers import Header, read_headers
 from dsq.model import FILES, Notice, Table, make_table
 from dsq.source import IMAGE_SUFFIXES, Entry, Source, is_image, is_junk, open_file, open_source
@@ -59,111 +61,10 @@ _MARKS = (
 )
 
 
-class Place(NamedTuple):
-    """Where a file's bytes lie."""
-
-    root: str
-    member: str
-
-
-class ImageIndex:
-    """Image files of one or more sources, found by the names that annotations use."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self.sources = list(sources)
-        self.places: dict[str, Place] = {}
-        for source in sources:
-            for name in source.with_suffix(*IMAGE_SUFFIXES):
-                if is_image(name):
-                    self.places.setdefault(name, Place(source.root, name))
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    @cached_property
-    def by_base(self) -> dict[str, list[str]]:
-        """Names by last component."""
-        found: dict[str, list[str]] = {}
-        for name in self.places:
-            found.setdefault(name.rpartition("/")[2], []).append(name)
-        return found
-
-    @cached_property
-    def by_stem(self) -> dict[str, list[str]]:
-        """Names by lower-case last component without its extension."""
-        found: dict[str, list[str]] = {}
-        for name in self.places:
-            found.setdefault(stem(name).lower(), []).append(name)
-        return found
-
-    def find(self, name: str, folders: Iterable[str] = ("",)) -> str | None:
-        """The listed image that an annotation calls `name`; None where none or no single one fits.
-
-        Tried in order: the full path below each of `folders` ("" is the root), the longest matching end of the
-        path, the percent-decoded name, then the stem with another extension (`.JPG`, `.jpeg`).
-        """
-        name = name.replace("\\", "/").removeprefix("./")
-        spelled = list(dict.fromkeys((name, unquote(name).replace("\\", "/").removeprefix("./"))))
-        for each in spelled:
-            found = self._by_path(each, folders)
-            if found is not None:
-                return found
-        for each in spelled[::-1]:
-            base = each.rpartition("/")[2]
-            key = (stem(base) if is_image(base) else base).lower()
-            found = self._by_end(each, self.by_stem.get(key, []), folders)
-            if found is not None:
-                return found
-        return None
-
-    def _by_path(self, name: str, folders: Iterable[str]) -> str | None:
-        """The image of this path below one of `folders`, else the one whose path ends most like it."""
-        for folder in folders:
-            path = f"{folder}/{name}" if folder else name
-            if path in self.places:
-                return path
-        return self._by_end(name, self.by_base.get(name.rpartition("/")[2], []), folders)
-
-    def _by_end(self, name: str, candidates: list[str], folders: Iterable[str]) -> str | None:
-        """The candidate that shares most trailing folders with `name`, or lies in one of `folders`."""
-        if len(candidates) <= 1:
-            return candidates[0] if candidates else None
-        parents = set(folders) - {""}
-        near = [c for c in candidates if c.rpartition("/")[0] in parents]
-        if len(near) == 1:
-            return near[0]
-        wanted = name.split("/")[-2::-1]
-        shared = [_common(wanted, candidate.split("/")[-2::-1]) for candidate in candidates]
-        best = max(shared)
-        hits = [c for c, count in zip(candidates, shared, strict=True) if count == best]
-        return hits[0] if best and len(hits) == 1 else None
-
-
-def _common(a: Sequence[str], b: Sequence[str]) -> int:
-    count = 0
-    for left, right in zip(a, b, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
-
-
-def shared_end(a: str, b: str) -> int:
-    """How many components two paths end with alike: "x/train/1.jpg" and "set/train/1.jpg" 2."""
-    return _common(a.replace("\\", "/").split("/")[::-1], b.split("/")[::-1])
-
-
 def in_masks(name: str) -> bool:
     """Whether a file lies in a folder whose name says that it holds masks, but for those below JPEGImages."""
     parts = name.split("/")[:-1]
     return "JPEGImages" not in parts and any(_MASKS.fullmatch(part) for part in parts)
-
-
-def stem(name: str) -> str:
-    """Last component without its last extension: "a/b.v1.jpg" -> "b.v1"."""
-    base = name.rpartition("/")[2]
-    head, dot, _ = base.rpartition(".")
-    return head if dot and head else base
 
 
 def escapes(name: str) -> bool:

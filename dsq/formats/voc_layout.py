@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import islice
+from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -141,7 +143,11 @@ class Pairing:
                 near[folder] = [self.folders[name] for name in self.near(folder)]
             claimed.add((folder, key))
             held = near[folder]
-            found = next((group[key] for group in held if key in group), None)
+            found = None
+            for group in held:
+                found = group.get(key)
+                if found is not None:
+                    break
             images[row] = found
             name = stated[row]
             if not name or not held or found == name or (found and found.endswith("/" + name)):
@@ -183,11 +189,12 @@ class Pairing:
         base = xml.rpartition("/")[2][:-4]
         names = [base, unquote(base), stated.replace("\\", "/").rpartition("/")[2]]
         for name in dict.fromkeys(stem(name) if is_image(name) else name for name in names if name):
-            found = [
+            fits = (
                 image
                 for image in self._anywhere.get(name.lower(), ())
                 if self._fits(image, xml) and (place_of(folder_of(image)), stem(image)) not in taken
-            ]
+            )
+            found = list(islice(fits, 2))
             if len(found) == 1:
                 return found[0]
         return None
@@ -201,16 +208,16 @@ class Pairing:
     def _loose(self, paired: set[str], places: set[str]) -> list[str]:
         """Images without XML in folders of the dataset; pictures above its folders are none of it."""
         homes = {folder_of(name) for name in paired}
+        above_homes = {way.as_posix() for home in homes for way in PurePosixPath(home).parents}
+        twins: dict[str, list[str]] = {}
+        for (place, _), names in self.twins.items():
+            twins.setdefault(place, []).extend(names[1:])
         found = []
         for folder, held in self.folders.items():
-            above = folder not in homes and any(home.startswith(folder + "/") or not folder for home in homes)
-            above &= not any(part == "JPEGImages" for part in folder.split("/"))
-            word = place_of(folder.rpartition("/")[2])
-            if above and (word or not folder) and place_of(folder) not in (places - {""}):
+            above = folder not in homes and (folder or ".") in above_homes and "JPEGImages" not in folder.split("/")
+            if above and (not folder or place_of(folder.rpartition("/")[2])) and place_of(folder) not in places - {""}:
                 continue
-            found += [name for name in held.values() if name not in paired]
-            for (place, _), names in self.twins.items():
-                found += [name for name in names[1:] if place == folder and name not in paired]
+            found += [name for name in (*held.values(), *twins.get(folder, ())) if name not in paired]
         return found
 
     def missing(self, xml: str, stated: str, unique: bool) -> str:

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import msgspec
 from lxml import etree
@@ -36,10 +36,15 @@ FLAGS = ("difficult", "truncated", "occluded")
 _STAMPED = b"<annotation>" + STAMP.encode()
 _MAX_LOOKS = 50_000  # kinds of object before the pattern no longer pays
 _MAX_SEAM = 2_000  # characters
+_HEADS = 16  # heads that the next files are compared with
 _MAX_EXTRAS = 4_000  # kinds of header that are kept once; with a <path> each is its own
 _WORDS = {
     "true": True, "yes": True, "y": True, "t": True, "false": False, "no": False, "n": False, "f": False,
 }  # fmt: skip
+
+
+#: extras, and the offset and unsaid flags of a stamp in them
+Told: TypeAlias = tuple[bytes, tuple[int | None, int]]
 
 
 class Look(NamedTuple):
@@ -103,6 +108,7 @@ _HEAD = re.compile(
 _END = re.compile(f"{_GAP}</annotation>{_GAP}")
 _BETWEEN = re.compile(rf"</object>{_GAP}(?:<object>|</annotation>{_GAP}\Z)")
 _FIRST_BOX = re.compile(r"<bndbox>" + rf"{_GAP}<(\w+)>[^<]*</\w+>" * 4)
+_NOTHING = re.compile("(?!)")
 _DONE = "</annotation>"  # what follows the last object; known by identity
 _FLOATS = msgspec.json.Decoder(list[float])
 
@@ -113,6 +119,15 @@ def _boxes_in_order(order: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(f"<bndbox>{corners}{_GAP}+</bndbox>")
 
 
+def _pattern_like(text: str, head: re.Match[str]) -> re.Pattern[str]:
+    """What fits the heads that differ from this one in file name, width and height alone; those are its groups."""
+    parts, done = [], 0
+    for group, wanted in ((5, _TEXT), (9, "[0-9]{1,7}"), (10, "[0-9]{1,7}")):
+        parts += [re.escape(text[done : head.start(group)]), f"({wanted})"]
+        done = head.end(group)
+    return re.compile("".join([*parts, re.escape(text[done : head.end()]), "(?=<object>|</annotation>)"]))
+
+
 class XmlReader:
     """Reads annotation files one by one and remembers the kinds of object that it met in `looks`."""
 
@@ -121,12 +136,15 @@ class XmlReader:
         self._index: dict[Look, int] = {}
         self._known: dict[tuple[str, str], int] = {}
         self._seams: dict[str, tuple[str, str]] = {}
-        #: where what follows each box in its object is _tail: the look of the object that begins in a text between
-        #: two boxes, and the texts that end a file
+        #: for objects in which _tail follows the box: their looks by the text before the box, and the texts at the end
         self._tail: str | None = None
         self._quick: dict[str, int | None] = {}
         self._ends: set[str] = set()
-        self._extras: dict[str, tuple[bytes, tuple[int | None, int]]] = {}
+        self._extras: dict[str, Told] = {}
+        #: a pattern for heads like the last one learned, which costs half as much, and what they tell
+        self._like_before = _NOTHING
+        self._told_before: Told = b"", (None, 0)
+        self._heads_to_learn = _HEADS
         self._order: tuple[str, ...] = CORNERS
         self._places = [0, 1, 2, 3]
         self._boxes = _boxes_in_order(CORNERS)
@@ -141,12 +159,13 @@ class XmlReader:
             text = data.decode()
         except UnicodeDecodeError:
             return None
-        head = _HEAD.match(text)
+        head = self._read_head(text)
         if head is None:
             return None
+        end, filename, width, height, extras, (offset, unsaid) = head
         coords: list[float] = []
         looks: list[int] = []
-        body = text[head.end() :]
+        body = text[end:]
         if not body.startswith("</") or _END.fullmatch(body) is None:
             parts = self._split(body)
             around = parts[::5]
@@ -154,35 +173,48 @@ class XmlReader:
             if not parts or not around[0].startswith("<object>"):
                 return None
             found = [*map(self._quick.get, around[:-1])]
-            if None in found or around[-1] not in self._ends:
-                looks = self._look_up(around)
-                if len(looks) != len(found):
-                    return None
-            else:
-                looks = cast(list[int], found)
+            known = None not in found and around[-1] in self._ends
+            looks = cast(list[int], found) if known else self._look_up(around)
+            if len(looks) != len(found):
+                return None
             try:
                 coords = _FLOATS.decode(f"[{','.join(parts)}]")
             except msgspec.DecodeError:  # a number that begins with 0
                 return None
             if self._order != CORNERS:
                 coords = [coords[row + at] for row in range(0, len(coords), 4) for at in self._places]
-        attributes, first, _, _, filename, second, _, _, width, height, depth, third, _, _ = head.groups("")
+        filename, count = filename.strip(), len(looks)
+        return Record(filename, width, height, extras, coords, looks, None, count, None, 0, (), offset, unsaid)
+
+    def _read_head(self, text: str) -> tuple[int, str, int, int, *Told] | None:
+        """Where the head ends, file name, width, height and what else it tells; None where it is odd."""
+        found = self._like_before.match(text)
+        if found is not None:
+            filename, width, height = found.groups()
+            end, told = found.end(), self._told_before
+        else:
+            head = _HEAD.match(text)
+            if head is None:
+                return None
+            attributes, first, _, _, filename, second, _, _, width, height, depth, third, _, _ = head.groups("")
+            own = f"<annotation{attributes}/>" if attributes else ""
+            size = f"<size>{depth}</size>" if depth else ""
+            kind = f"{own}{first}{second}{size}{third}"
+            end, told = head.end(), self._tell(kind)
+            if self._heads_to_learn:
+                self._heads_to_learn -= 1
+                self._like_before, self._told_before = _pattern_like(text, head), told
         sides = int(width), int(height)
-        if not all(sides):
-            return None
-        own = f"<annotation{attributes}/>" if attributes else ""
-        size = f"<size>{depth}</size>" if depth else ""
-        text = f"{own}{first}{second}{size}{third}"
-        told = self._extras.get(text)
+        return (end, filename, *sides, *told) if all(sides) else None
+
+    def _tell(self, kind: str) -> Told:
+        told = self._extras.get(kind)
         if told is None:
-            extras = tidy(text.encode())
+            extras = tidy(kind.encode())
             told = extras, read_stamp(extras)
             if len(self._extras) < _MAX_EXTRAS:
-                self._extras[text] = told
-        return Record(
-            filename.strip(), *sides, told[0], coords, looks,
-            None, len(looks), None, 0, (), *told[1],
-        )  # fmt: skip
+                self._extras[kind] = told
+        return told
 
     def _split(self, body: str) -> list[str]:
         """What lies around the boxes and, after each but the last of these, four corners."""
@@ -210,8 +242,7 @@ class XmlReader:
             looks.append(look)
         if cut[-1][1] is not _DONE:
             return []
-        if self._tail is None:
-            self._tail = cut[-1][0]
+        self._tail = cut[-1][0] if self._tail is None else self._tail
         for place, text in enumerate(around[:-1]):
             if (not place or cut[place][0] == self._tail) and len(self._quick) < _MAX_LOOKS and len(text) < _MAX_SEAM:
                 self._quick[text] = self._known.get((cut[place][1], self._tail))

@@ -22,6 +22,7 @@ from dsq.model import Notice
 Array = NDArray[Any]
 
 MOST_LABELS = 32 << 20  # bytes of one label file
+MOST_ALIKE = 50  # label files of one stem that are looked at for an image; of more, those in its own place
 BATCH, BATCH_BYTES = 4096, 32 << 20  # label files that are parsed at once, and about how much text
 _LAYOUT_WORDS = frozenset(("labels", "label", "images", "image", "imgs", "img", "annotations", "txt"))
 
@@ -71,9 +72,7 @@ def pair_labels(request: Request, keypoints: tuple[int, int] | None, darknet: bo
     """
     images = sorted(request.images.places)
     texts = set(_candidates(request, images))
-    found = [
-        path if path in texts else beside if beside in texts else None for path, beside in _wanted_paths(images)
-    ]
+    found = [path if path in texts else beside if beside in texts else None for path, beside in _wanted_paths(images)]
     masks = _find_masks(images, found)
     kept = [i for i, image in enumerate(images) if image not in masks]
     images, found = [images[i] for i in kept], [found[i] for i in kept]
@@ -210,9 +209,16 @@ def _match_stems(images: Sequence[str], found: list[str | None], texts: set[str]
     by_stem: dict[str, list[str]] = {}
     for name in sorted(free):
         by_stem.setdefault(stem(name).lower(), []).append(name)
+    crowds: dict[tuple[str, ...], list[str]] = {}
+    for name in (name for group in by_stem.values() if len(group) > MOST_ALIKE for name in group):
+        crowds.setdefault((stem(name).lower(), *_folders(name)), []).append(name)
     claims: dict[str, list[int]] = {}
     for i in without:
-        path = _nearest(images[i], by_stem.get(stem(images[i]).lower(), []))
+        key = stem(images[i]).lower()
+        group = by_stem.get(key, [])
+        if len(group) > MOST_ALIKE:
+            group = crowds.get((key, *_folders(images[i])), [])
+        path = _nearest(images[i], group) if len(group) <= MOST_ALIKE else None
         if path is not None:
             claims.setdefault(path, []).append(i)
     sole = {claimants[0]: path for path, claimants in claims.items() if len(claimants) == 1}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -176,6 +177,12 @@ class _Copy(Source):
 
     def _load(self, entry: Entry) -> bytes:
         return self.documents[entry.name]
+
+    def _start(self, entry: Entry, count: int) -> bytes:
+        return self._load(entry)[:count]
+
+    def _stream(self, entry: Entry) -> IO[bytes]:
+        return io.BytesIO(self._load(entry))
 
 
 def _kept(dataset: Dataset, target: Target, numbers: Array, said: Array) -> Layout | None:
