@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -388,15 +389,26 @@ def test_image_with_a_giant_header(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders without rights are a POSIX matter")
-def test_directory_without_rights(tmp_path: Path) -> None:
+def test_directory_without_rights() -> None:
     """As an ordinary user, whoever runs the tests: root reads everything."""
-    data = yolo(tmp_path / "d")
-    locked = tmp_path / "locked"
-    locked.mkdir()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    (data / "labels").chmod(0)
-    locked.chmod(0)
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path lies where only its owner may go
+        root = Path(folder)
+        root.chmod(0o755)
+        data = yolo(root / "d")
+        locked = root / "locked"
+        locked.mkdir()
+        try:
+            (data / "labels").chmod(0)
+            locked.chmod(0)
+            one_paragraph(as_ordinary_user("audit", str(locked)), "locked")
+            finding(as_ordinary_user("audit", str(data), "--output-format", "json"), "malformed-record", "labels")
+        finally:
+            locked.chmod(0o755)
+            (data / "labels").chmod(0o755)
+
+
+def as_ordinary_user(*arguments: str) -> Done:
+    """dsq in a process of its own, which gives up root's rights once everything is imported."""
     program = (
         "import os, sys, tempfile, traceback\n"
         "import dsq.cli.audit, dsq.config, dsq.engine, dsq.render.json, dsq.render.text\n"
@@ -408,18 +420,9 @@ def test_directory_without_rights(tmp_path: Path) -> None:
         "sys.argv = ['dsq', *sys.argv[1:]]\n"
         "dsq.cli.main()\n"
     )
-
-    def dsq(*arguments: str) -> Done:
-        command = [sys.executable, "-c", program, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    try:
-        one_paragraph(dsq("audit", str(locked)), "locked")
-        finding(dsq("audit", str(data), "--output-format", "json"), "malformed-record", "labels")
-    finally:
-        locked.chmod(0o755)
-        (data / "labels").chmod(0o755)
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def test_a_bug_of_ours_leaves_a_log(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
