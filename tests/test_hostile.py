@@ -18,12 +18,13 @@ from PIL import Image
 
 import dsq
 from dsq.errors import ReadError
-from dsq.formats import yolo_pairs, yolo_rows
 from dsq.formats.layout import ImageIndex, Place, split_of
 from dsq.formats.telling import MOST_NOTED, MOST_SAID
-from dsq.formats.voc_tree import parse_root
-from dsq.formats.yolo_config import MOST_PLACES, parse_yaml
-from dsq.formats.yolo_nodes import MOST_NODES, Budget
+from dsq.formats.voc.tree import parse_root
+from dsq.formats.yolo import pairs as yolo_pairs
+from dsq.formats.yolo import yolo_rows
+from dsq.formats.yolo.config import MOST_PLACES, parse_yaml
+from dsq.formats.yolo.nodes import MOST_NODES, Budget
 from dsq.model import About, Dataset, build_dataset
 from dsq.names import name_facts
 from dsq.registry import all_rules

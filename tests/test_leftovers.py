@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dsq.formats.leftovers import count_extras, says_more
-from dsq.formats.voc_xml import STAMP
+from dsq.formats.voc.xml import STAMP
 
 
 def test_what_tools_fill_in_unasked_is_no_loss() -> None:

@@ -16,11 +16,12 @@ from PIL import Image
 
 from dsq.errors import ReadError
 from dsq.formats import read
+from dsq.formats.folders import place_of
 from dsq.formats.layout import open_request
 from dsq.formats.voc import STAMP, infer_offset, sniff
-from dsq.formats.voc_layout import parse_labelmap, place_of
-from dsq.formats.voc_tree import Refused, to_utf8
-from dsq.formats.voc_xml import XmlReader
+from dsq.formats.voc.layout import parse_labelmap
+from dsq.formats.voc.tree import Refused, to_utf8
+from dsq.formats.voc.xml import XmlReader
 from dsq.model import Dataset
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from dsq.conversion import export
 from dsq.formats import coco, read
-from dsq.formats.coco_text import CHUNK, numbers, write_list
+from dsq.formats.coco.text import CHUNK, numbers, write_list
 from dsq.formats.layout import WriteOptions
 from dsq.losses import Losses
 from dsq.model import About, Dataset, build_dataset

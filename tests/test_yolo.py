@@ -15,8 +15,8 @@ from PIL import Image
 from dsq.formats import read
 from dsq.formats.layout import open_request
 from dsq.formats.yolo import sniff
-from dsq.formats.yolo_config import parse_yaml
-from dsq.formats.yolo_rows import MOST_BAD, parse_labels, quote
+from dsq.formats.yolo.config import parse_yaml
+from dsq.formats.yolo.rows import MOST_BAD, parse_labels, quote
 from dsq.model import Dataset
 
 WIDTH, HEIGHT = 100, 50

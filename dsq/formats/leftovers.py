@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsq.formats.coco_values import value_of
+from dsq.formats.json_values import value_of
 
 _LISTS = ("images", "annotations", "categories")
 _KNOWN_TO_YOLO = frozenset("path train val valid validation validate test nc names download".split())

@@ -8,8 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from dsq.formats.folders import split_of_folder
 from dsq.formats.layout import in_masks
-from dsq.formats.voc_layout import split_of_folder
 from dsq.model import Dataset, Table, text_or_none
 from dsq.source import is_image, is_junk
 

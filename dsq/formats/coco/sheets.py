@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from dsq.formats.coco_extras import CLASS_KEYS, flag_attributes, json_extras, without_known
-from dsq.formats.coco_text import CHUNK, Column, constant, corners, numbers, raws, values, write_list, write_object
+from dsq.formats.coco.extras import CLASS_KEYS, flag_attributes, json_extras, without_known
+from dsq.formats.coco.text import CHUNK, Column, constant, corners, numbers, raws, values, write_list, write_object
 from dsq.losses import Losses
 from dsq.model import Table, text_or_none
 from dsq.target import Target
@@ -20,7 +20,7 @@ Array: TypeAlias = NDArray[Any]
 
 
 class Records(NamedTuple):
-    """All rows of a list, whichever file each goes to: see `dsq.formats.coco_text.write_list`."""
+    """All rows of a list, whichever file each goes to: see `dsq.formats.coco.text.write_list`."""
 
     columns: Mapping[str, Column]
     extras: Array | None

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from dsq.formats.layout import decode_text
-from dsq.formats.yolo_config import (
+from dsq.formats.yolo.config import (
     Config,
     Declared,
     is_class_list,
@@ -21,7 +21,7 @@ from dsq.formats.yolo_config import (
     parse_yaml,
     read_entries,
 )
-from dsq.formats.yolo_splits import Tree, find_place
+from dsq.formats.yolo.splits import Tree, find_place
 from dsq.model import Dataset
 
 #: keys of a data.yaml that are written anew; `download` may be code, and what it would fetch is there

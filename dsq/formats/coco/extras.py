@@ -12,8 +12,9 @@ import pandas as pd
 from msgspec import UNSET, Raw
 from numpy.typing import NDArray
 
-from dsq.formats.coco_text import Column
-from dsq.formats.coco_values import ABSENT, FLAGS, as_int, as_number, flags_of, value_of
+from dsq.formats.coco.text import Column
+from dsq.formats.coco.values import ABSENT, FLAGS, as_int, as_number, flags_of
+from dsq.formats.json_values import value_of
 from dsq.formats.leftovers import count_extras
 from dsq.model import Table
 

@@ -7,7 +7,6 @@ known keys that are not there at all, though the column has a value, are listed 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
+
+from dsq.formats.json_values import value_of
 
 #: key of `extras` that lists the known keys which the record does not have
 ABSENT = "dsq:absent"
@@ -81,14 +82,6 @@ def flags_of(raw: bytes) -> Flags:
     plain = [bytes(value) in (b"true", b"false") for value in record.values()]
     alone = bool(said) and len(said) == len(record) and all(plain)
     return Flags(tuple(map(said.get, FLAGS)), told, alone)
-
-
-def value_of(raw: Raw) -> Any:
-    """The decoded value, in which infinity stands for a number that no float holds."""
-    try:
-        return msgspec.json.decode(raw)
-    except msgspec.ValidationError:
-        return json.loads(bytes(raw), parse_int=float)
 
 
 def stand_in(aliases: dict[str | int, int], text: str | int) -> int:

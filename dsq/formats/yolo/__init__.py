@@ -14,8 +14,8 @@ from dsq.errors import ReadError
 from dsq.formats import Match
 from dsq.formats.foreign import find_foreign
 from dsq.formats.layout import Request, decode_text, stem
-from dsq.formats.yolo_choice import choose_config, find_configs, leave_strays
-from dsq.formats.yolo_config import (
+from dsq.formats.yolo.choice import choose_config, find_configs, leave_strays
+from dsq.formats.yolo.config import (
     MOST_CONFIG,
     Config,
     Problem,
@@ -26,10 +26,10 @@ from dsq.formats.yolo_config import (
     parse_names,
     read_class_lists,
 )
-from dsq.formats.yolo_pairs import Labels, Paired, in_labels, pair_labels
-from dsq.formats.yolo_rows import BOX, ODDITIES, POLYGON, Rows, is_row, quote, shape_boxes, take_rows
-from dsq.formats.yolo_splits import MOST_LIST, Splits, Tree, find_file
-from dsq.formats.yolo_write import write as write
+from dsq.formats.yolo.pairs import Labels, Paired, in_labels, pair_labels
+from dsq.formats.yolo.rows import BOX, ODDITIES, POLYGON, Rows, is_row, quote, shape_boxes, take_rows
+from dsq.formats.yolo.splits import MOST_LIST, Splits, Tree, find_file
+from dsq.formats.yolo.write import write as write
 from dsq.headers import Header
 from dsq.model import (
     BOXES,

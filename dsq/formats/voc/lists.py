@@ -6,16 +6,15 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from dsq.formats.folders import folder_of, split_of_folder
 from dsq.formats.layout import decode_text, split_of, stem
-from dsq.formats.voc_layout import (
+from dsq.formats.voc.layout import (
     SplitList,
     assign_splits,
     find_lists,
-    folder_of,
     is_labelmap,
     parse_labelmap,
     parse_list,
-    split_of_folder,
     told_absent,
 )
 from dsq.model import About

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from msgspec import Raw
 
-from dsq.formats.coco_records import Records, Shape
-from dsq.formats.coco_values import (
+from dsq.formats.coco.records import Records, Shape
+from dsq.formats.coco.values import (
     FLAGS,
     LIMIT,
     NOTHING,
@@ -25,8 +25,8 @@ from dsq.formats.coco_values import (
     rest_of,
     show,
     stand_in,
-    value_of,
 )
+from dsq.formats.json_values import value_of
 
 _UNSAID = -(1 << 40)  # iscrowd where a record has none
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dsq.errors import ReadError
 from dsq.formats.layout import Request, decode_text, in_masks, split_of_path, stem
-from dsq.formats.yolo_config import Problem, is_class_list, is_prose, is_split_list, read_entries
-from dsq.formats.yolo_rows import Bad, Rows, is_list, is_row, join_rows, parse_labels
-from dsq.formats.yolo_splits import MOST_LIST
+from dsq.formats.yolo.config import Problem, is_class_list, is_prose, is_split_list, read_entries
+from dsq.formats.yolo.rows import Bad, Rows, is_list, is_row, join_rows, parse_labels
+from dsq.formats.yolo.splits import MOST_LIST
 from dsq.model import Notice
 
 Array = NDArray[Any]

@@ -24,26 +24,25 @@ import pandas as pd
 
 from dsq.errors import ReadError
 from dsq.formats import Match
+from dsq.formats.folders import folder_of, split_of_folder
 from dsq.formats.layout import Request, decode_text, escapes, is_file, stem
-from dsq.formats.voc_files import Files, find_offsets, infer_offset, read_files
-from dsq.formats.voc_layout import (
+from dsq.formats.voc.files import Files, find_offsets, infer_offset, read_files
+from dsq.formats.voc.layout import (
     Pairing,
     Pairs,
     Problem,
     SplitList,
     assign_splits,
     find_lists,
-    folder_of,
     in_image_sets,
     is_labelmap,
     parse_labelmap,
     parse_list,
-    split_of_folder,
     told_absent,
 )
-from dsq.formats.voc_tree import to_utf8
-from dsq.formats.voc_write import write
-from dsq.formats.voc_xml import FLAGS, STAMP, Look
+from dsq.formats.voc.tree import to_utf8
+from dsq.formats.voc.write import write
+from dsq.formats.voc.xml import FLAGS, STAMP, Look
 from dsq.model import (
     BOXES,
     CATEGORIES,

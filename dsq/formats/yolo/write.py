@@ -17,12 +17,12 @@ from dsq.folder import Entry
 from dsq.formats.layout import Request, WriteOptions, decode_text, escapes
 from dsq.formats.leftovers import count_extras
 from dsq.formats.naming import UNASSIGNED, fresh_names, split_folders
-from dsq.formats.yolo_boxes import Rows, detect_rows, place_boxes, read_rows, segment_rows
-from dsq.formats.yolo_choice import choose_config, find_configs
-from dsq.formats.yolo_config import is_class_list, is_config, parse_yaml
-from dsq.formats.yolo_documents import is_key, make_yaml, names_of, settle
-from dsq.formats.yolo_pairs import label_path
-from dsq.formats.yolo_splits import Tree
+from dsq.formats.yolo.boxes import Rows, detect_rows, place_boxes, read_rows, segment_rows
+from dsq.formats.yolo.choice import choose_config, find_configs
+from dsq.formats.yolo.config import is_class_list, is_config, parse_yaml
+from dsq.formats.yolo.documents import is_key, make_yaml, names_of, settle
+from dsq.formats.yolo.pairs import label_path
+from dsq.formats.yolo.splits import Tree
 from dsq.losses import Losses
 from dsq.model import Dataset, text_or_none
 from dsq.source import Source

@@ -12,12 +12,12 @@ import pandas as pd
 from msgspec import UNSET, Raw
 from numpy.typing import NDArray
 
-from dsq.formats.coco_document import task_of
-from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, json_extras, said_extras, without_known
-from dsq.formats.coco_kept import class_numbers, keep_files
-from dsq.formats.coco_sheets import Plan, Records, Sheet, box_columns, class_list, write_sheets
-from dsq.formats.coco_tables import rows_of
-from dsq.formats.coco_text import Column, numbers, values
+from dsq.formats.coco.document import task_of
+from dsq.formats.coco.extras import BOX_KEYS, IMAGE_KEYS, json_extras, said_extras, without_known
+from dsq.formats.coco.kept import class_numbers, keep_files
+from dsq.formats.coco.sheets import Plan, Records, Sheet, box_columns, class_list, write_sheets
+from dsq.formats.coco.tables import rows_of
+from dsq.formats.coco.text import Column, numbers, values
 from dsq.formats.layout import WriteOptions, split_of
 from dsq.formats.leftovers import says_more
 from dsq.formats.naming import fresh_names, split_folders

@@ -12,18 +12,13 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from dsq.formats.layout import ImageIndex, decode_text, in_masks, split_of, split_of_path, stem
+from dsq.formats.folders import folder_of, place_of, split_of_folder
+from dsq.formats.layout import ImageIndex, decode_text, in_masks, split_of, stem
 from dsq.model import Notice
 from dsq.source import is_image
 
 Problem = tuple[str, str, str, str]
 
-_LAYOUT_WORD = re.compile(
-    r"(?:^|[-_. ])"
-    r"(?:annotations?|annots?|anns?|xmls?|labels?|jpegimages|images?|imgs?|pictures?|photos?)"
-    r"(?=$|[-_. ])",
-    re.IGNORECASE,
-)
 _LIST = re.compile(
     r"(?P<base>.*?)(?:^|/)ImageSets(?:/(?P<task>Main|Layout|Segmentation|Action|Unlabelled))?/(?P<name>[^/]+)\.txt",
     re.IGNORECASE,
@@ -33,27 +28,6 @@ _OF_A_CLASS = re.compile(r".+_(?:trainval|train|val|test)", re.IGNORECASE)
 _SIGN = re.compile(r"(?<!\s)\s+[-+]?[01]$")
 _SIGNED = re.compile(r"\S.*\s[-+]?[01]")
 _IMAGE_FOLDERS = {"annotations": "images", "annots": "images", "Annotations": "JPEGImages"}
-
-
-@lru_cache(4096)
-def place_of(folder: str) -> str:
-    """A folder's path without the words that say XML or images: equal for the two folders of one set.
-
-    "VOC2007/Annotations" -> "VOC2007"; "train/images", "annotations/train" and "train_xml" -> "train".
-    """
-    parts = (_LAYOUT_WORD.sub("", part).strip("-_. ") for part in folder.split("/"))
-    return "/".join(part for part in parts if part)
-
-
-def folder_of(name: str) -> str:
-    """The folder part of a posix name, "" for the root."""
-    return name.rpartition("/")[0]
-
-
-@lru_cache(4096)
-def split_of_folder(folder: str) -> str | None:
-    """The split that a folder of XML files or images says it holds: also "train_images" and "annots-val"."""
-    return split_of_path(place_of(folder) + "/")
 
 
 def _below(folder: str) -> list[str]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias, cast
 import msgspec
 from lxml import etree
 
-from dsq.formats.voc_tree import (
+from dsq.formats.voc.tree import (
     CORNERS,
     NUMBER,
     parse_fragment,

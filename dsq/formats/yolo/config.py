@@ -12,8 +12,8 @@ import yaml
 
 from dsq.errors import ReadError
 from dsq.formats.layout import SPLITS, decode_text, split_of, stem
-from dsq.formats.yolo_nodes import Budget, compose
-from dsq.formats.yolo_rows import is_row, quote
+from dsq.formats.yolo.nodes import Budget, compose
+from dsq.formats.yolo.rows import is_row, quote
 from dsq.model import ClassList, Notice
 from dsq.source import Source, is_image
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from dsq.formats.yolo_rows import quote
+from dsq.formats.yolo.rows import quote
 
 MOST_NODES = 50_000  # in a data.yaml, aliases counted as often as they are used
 MOST_NODES_OF_ALL = 200_000  # in all YAML files of a source; 40 characters count as one node, too

@@ -11,11 +11,11 @@ import pandas as pd
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from dsq.formats.coco_document import read_categories
-from dsq.formats.coco_extras import BOX_KEYS, IMAGE_KEYS, own_spelling, said_extras
-from dsq.formats.coco_sheets import Plan, Records, Sheet, box_columns, class_list
-from dsq.formats.coco_tables import Classes, integers, rows_of
-from dsq.formats.coco_text import numbers, values
+from dsq.formats.coco.document import read_categories
+from dsq.formats.coco.extras import BOX_KEYS, IMAGE_KEYS, own_spelling, said_extras
+from dsq.formats.coco.sheets import Plan, Records, Sheet, box_columns, class_list
+from dsq.formats.coco.tables import Classes, integers, rows_of
+from dsq.formats.coco.text import numbers, values
 from dsq.formats.layout import escapes
 from dsq.losses import Losses
 from dsq.model import Dataset, Table, text_or_none

@@ -11,9 +11,9 @@ import pandas as pd
 from lxml import etree
 from numpy.typing import NDArray
 
-from dsq.formats.voc_text import NumberTexts, as_written, far_edges, texts_of
-from dsq.formats.voc_tree import CORNERS, NUMBER, parse_fragment, raw_of, read_shape, text_of
-from dsq.formats.voc_xml import FLAGS, read_flag
+from dsq.formats.voc.text import NumberTexts, as_written, far_edges, texts_of
+from dsq.formats.voc.tree import CORNERS, NUMBER, parse_fragment, raw_of, read_shape, text_of
+from dsq.formats.voc.xml import FLAGS, read_flag
 from dsq.model import Table
 
 Array = NDArray[Any]

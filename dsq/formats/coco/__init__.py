@@ -9,8 +9,8 @@ import numpy as np
 
 from dsq.errors import ReadError
 from dsq.formats import Match
-from dsq.formats.coco_document import Document
-from dsq.formats.coco_files import (
+from dsq.formats.coco.document import Document
+from dsq.formats.coco.files import (
     Findings,
     Matched,
     Problem,
@@ -20,9 +20,9 @@ from dsq.formats.coco_files import (
     match_images,
     read_files,
 )
-from dsq.formats.coco_tables import build_tables, unite_classes
-from dsq.formats.coco_values import place_of
-from dsq.formats.coco_write import write
+from dsq.formats.coco.tables import build_tables, unite_classes
+from dsq.formats.coco.values import place_of
+from dsq.formats.coco.write import write
 from dsq.formats.layout import Request
 from dsq.model import PROBLEMS, About, ClassList, Dataset, Notice, make_table
 

@@ -12,10 +12,11 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from dsq.formats.coco_columns import Annotations, Images
-from dsq.formats.coco_json import read_json
-from dsq.formats.coco_records import Problem
-from dsq.formats.coco_values import as_int, kind_of, pack, place_of, rest_of, show, stand_in, value_of
+from dsq.formats.coco.columns import Annotations, Images
+from dsq.formats.coco.json import read_json
+from dsq.formats.coco.records import Problem
+from dsq.formats.coco.values import as_int, kind_of, pack, place_of, rest_of, show, stand_in
+from dsq.formats.json_values import value_of
 from dsq.formats.layout import Request, no_collection, split_of, split_of_path, stem
 from dsq.formats.naming import UNASSIGNED
 from dsq.masks import mask_extents

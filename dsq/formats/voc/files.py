@@ -11,9 +11,9 @@ import numpy as np
 
 from dsq.errors import ReadError
 from dsq.formats.layout import Request
-from dsq.formats.voc_layout import Problem
-from dsq.formats.voc_tree import Refused
-from dsq.formats.voc_xml import Record, XmlReader
+from dsq.formats.voc.layout import Problem
+from dsq.formats.voc.tree import Refused
+from dsq.formats.voc.xml import Record, XmlReader
 from dsq.model import Notice
 
 MOST = 64 << 20  # bytes of one XML

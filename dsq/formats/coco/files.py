@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsq.errors import ReadError
-from dsq.formats.coco_columns import OtherTaskError
-from dsq.formats.coco_document import Document, read_document, subset_of, task_of
+from dsq.formats.coco.columns import OtherTaskError
+from dsq.formats.coco.document import Document, read_document, subset_of, task_of
 from dsq.formats.layout import ImageIndex, Request, escapes, is_file, resolve, shared_end, split_of, split_of_path
 from dsq.model import Notice
 

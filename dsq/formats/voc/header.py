@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from lxml import etree
 
-from dsq.formats.voc_text import escaped
-from dsq.formats.voc_tree import parse_fragment, raw_of
-from dsq.formats.voc_xml import STAMP, UNSAID
+from dsq.formats.voc.text import escaped
+from dsq.formats.voc.tree import parse_fragment, raw_of
+from dsq.formats.voc.xml import STAMP, UNSAID
 
 _MOST = 4_000  # headers that are kept to be used again
 _OWN_NAME = "<filename>%(file)s</filename>"

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from dsq.formats.layout import WriteOptions
 from dsq.formats.leftovers import says_more
 from dsq.formats.naming import fresh_names
-from dsq.formats.voc_files import infer_offset
-from dsq.formats.voc_header import Headers, stamp_text
-from dsq.formats.voc_layout import is_labelmap
-from dsq.formats.voc_lists import keep_lists, make_labelmap, make_lists, read_lists, splits_read
-from dsq.formats.voc_objects import PIECES, Objects
-from dsq.formats.voc_text import escaped, plain
-from dsq.formats.voc_xml import FLAGS, read_stamp
+from dsq.formats.voc.files import infer_offset
+from dsq.formats.voc.header import Headers, stamp_text
+from dsq.formats.voc.layout import is_labelmap
+from dsq.formats.voc.lists import keep_lists, make_labelmap, make_lists, read_lists, splits_read
+from dsq.formats.voc.objects import PIECES, Objects
+from dsq.formats.voc.text import escaped, plain
+from dsq.formats.voc.xml import FLAGS, read_stamp
 from dsq.losses import Losses
 from dsq.model import Dataset, Table, text_or_none
 from dsq.target import Target

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsq.formats.coco_document import Category, Document
-from dsq.formats.coco_files import Matched, Problem
-from dsq.formats.coco_values import ABSENT, FLAGS, STAND_IN, place_of
+from dsq.formats.coco.document import Category, Document
+from dsq.formats.coco.files import Matched, Problem
+from dsq.formats.coco.values import ABSENT, FLAGS, STAND_IN, place_of
 from dsq.formats.layout import Request, split_of_path
 from dsq.model import BOXES, CATEGORIES, IMAGES, Table, make_table
 

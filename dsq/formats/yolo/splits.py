@@ -25,7 +25,7 @@ from dsq.formats.layout import (
     split_of_path,
 )
 from dsq.formats.naming import UNASSIGNED
-from dsq.formats.yolo_config import Config, Declared, Problem, is_image_list, is_split_list, read_entries
+from dsq.formats.yolo.config import Config, Declared, Problem, is_image_list, is_split_list, read_entries
 from dsq.model import Notice
 
 Array = NDArray[Any]

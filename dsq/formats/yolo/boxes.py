@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsq.formats.yolo_lines import (
+from dsq.formats.yolo.lines import (
     UNITS,
     Outlines,
     Text,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from dsq.formats.layout import Request
-from dsq.formats.yolo_config import Config, Problem, is_config, read_configs
-from dsq.formats.yolo_pairs import Paired
-from dsq.formats.yolo_splits import Splits, Tree, assign_splits
+from dsq.formats.yolo.config import Config, Problem, is_config, read_configs
+from dsq.formats.yolo.pairs import Paired
+from dsq.formats.yolo.splits import Splits, Tree, assign_splits
 from dsq.model import Notice
 
 MOST_CONFIGS = 20  # configs that are compared by what they find

@@ -13,7 +13,8 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from dsq.formats.coco_values import NOTHING, STAND_IN, as_int, as_number, kind_of, show, stand_in, value_of
+from dsq.formats.coco.values import NOTHING, STAND_IN, as_int, as_number, kind_of, show, stand_in
+from dsq.formats.json_values import value_of
 
 Array: TypeAlias = NDArray[Any]
 Problem: TypeAlias = tuple[str, str, str]  # kind, place, what
