@@ -12,6 +12,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dsq.analyse.diversity import read_signatures
+    from dsq.analyse.domains.comparison import compare_domains
+    from dsq.analyse.duplicates import find_duplicates
+    from dsq.analyse.groups import group_duplicates
     from dsq.contents import content_hashes
     from dsq.conversion import convert, export
     from dsq.engine import audit
@@ -36,12 +40,16 @@ __all__ = [
     "WriteError",
     "audit",
     "build_dataset",
+    "compare_domains",
     "content_hashes",
     "convert",
     "diff",
     "export",
+    "find_duplicates",
+    "group_duplicates",
     "merge",
     "read",
+    "read_signatures",
     "remap",
     "resize",
     "split",
@@ -58,12 +66,16 @@ _HOMES = {
     "WriteError": "dsq.errors",
     "audit": "dsq.engine",
     "build_dataset": "dsq.model",
+    "compare_domains": "dsq.analyse.domains.comparison",
     "content_hashes": "dsq.contents",
     "convert": "dsq.conversion",
     "diff": "dsq.transform.diff",
     "export": "dsq.conversion",
+    "find_duplicates": "dsq.analyse.duplicates",
+    "group_duplicates": "dsq.analyse.groups",
     "merge": "dsq.transform.merge",
     "read": "dsq.formats",
+    "read_signatures": "dsq.analyse.diversity",
     "remap": "dsq.transform.remap",
     "resize": "dsq.transform.resize",
     "split": "dsq.transform.split",

@@ -72,6 +72,9 @@ def export(
     with target:
         with no_collection():
             names = load_format(to).write(dataset, target, options, losses)
+        if images != "none":
+            absent = int(dataset.images["member"].isna().sum())
+            losses.add("images-missing", absent - losses.counts.get("images-left-out", 0))
         if strict and losses:
             raise WriteError(
                 f"something would be lost: {losses}.", where=str(dst), hint="Leave --strict out to accept it."
@@ -79,7 +82,7 @@ def export(
         for name, data in (beside(names) if callable(beside) else beside or {}).items():
             target.write(name, data)
         if images != "none":
-            _put_images(dataset, names, target, images, losses, progress)
+            _put_images(dataset, names, target, images, progress)
     return losses
 
 
@@ -103,13 +106,10 @@ def _keep_clear(dataset: Dataset, dst: str, *, overwrite: bool) -> None:
         )
 
 
-def _put_images(
-    dataset: Dataset, names: list[str], target: Target, mode: str, losses: Losses, progress: Progress | None
-) -> None:
+def _put_images(dataset: Dataset, names: list[str], target: Target, mode: str, progress: Progress | None) -> None:
     """Copy or link every image file to its name in the target."""
     table = dataset.images
     found = table["member"].notna().to_numpy()
-    losses.add("images-missing", (~found).sum() if found.any() else 0)
     roots = table["root"].astype(object).to_numpy()
     members, ops = table["member"].to_numpy(), table["pixel_ops"].to_numpy()
     done = 0

@@ -12,7 +12,9 @@ import pandas as pd
 
 from dsq.errors import ConfigError, DsqError
 from dsq.formats import read
+from dsq.measure.store import Cache
 from dsq.model import Dataset, Table
+from dsq.production.sample import read_sample
 from dsq.registry import all_rules, resolve_names
 from dsq.report import NotChecked, Part, Report
 from dsq.rule import Rule
@@ -23,27 +25,50 @@ LEAST_TO_COLLAPSE = 10
 
 
 def audit(
-    dataset: Dataset | str | os.PathLike[str],
+    dataset: Dataset | Scan | str | os.PathLike[str],
     *,
     select: str | Iterable[str] | None = None,
     ignore: str | Iterable[str] | None = None,
     thresholds: Mapping[str, Mapping[str, Any]] | None = None,
     per_path_ignores: Mapping[str, Iterable[str]] | None = None,
     tables_only: bool = False,
+    workers: int | None = None,
+    rehash: bool = False,
+    cache: Cache = True,
+    production: Dataset | str | os.PathLike[str] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Judge a dataset by the chosen rules; a path is read first.
+    """Judge a dataset by the chosen rules; a path is read first, a Scan keeps what was measured for the next audit.
 
     select, ignore: names of rules or groups (default: all rules). thresholds: rule name -> {threshold: value}.
     per_path_ignores: glob over image files -> rules not to report there. tables_only: open no image file.
+    workers, rehash, cache: how image files are measured, see `dsq.measure.images.measure_images`.
+    production: a sample of the images that a model will meet, see `dsq.production.sample.read_sample`; of a Scan, it
+    belongs to the Scan.
     Returns a Report; raises ConfigError for a rule, group or threshold that does not exist.
     """
-    if not isinstance(dataset, Dataset):
+    if not isinstance(dataset, Dataset | Scan):
         dataset = read(dataset, progress=progress)
+    if production is not None and isinstance(dataset, Scan):
+        raise ConfigError("production was given beside a Scan;", hint="give it to the Scan.")
     chosen = choose(select, ignore)
     settings = settle(thresholds or {})
     quiet = {glob: resolve_names(_names(names)) for glob, names in (per_path_ignores or {}).items()}
-    scan = Scan(dataset, tables_only=tables_only, progress=progress)
+    scan = dataset
+    if not isinstance(scan, Scan):
+        if production is not None and not isinstance(production, Dataset):
+            production = read_sample(production, cache=cache, progress=progress)
+        scan = Scan(
+            scan,
+            tables_only=tables_only,
+            workers=workers,
+            rehash=rehash,
+            cache=cache,
+            progress=progress,
+            production=production,
+        )
+    if any("pixels" in rule.needs and not any(map(scan.lacks, rule.needs)) for rule in chosen):
+        scan.pixels  # noqa: B018 - measured first: the headers come along with the pixels
     parts: list[Part] = []
     not_checked: list[NotChecked] = []
     for rule in chosen:

@@ -6,12 +6,14 @@ import os
 import stat
 from typing import NamedTuple
 
+import msgspec
+
 from dsq.errors import ReadError
 
 MAX_ALIASES = 8  # how often one real folder may be listed under different names
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One regular file: posix `name` relative to the root, `size` in bytes.
 
     `outside`: a link, its own or a folder's above it, leads out of the root.

@@ -12,7 +12,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any, NamedTuple
 
 from dsq.errors import ReadError
@@ -106,9 +106,23 @@ def _read(source: Source, name: str, data: bytes | ReadError) -> Header:
                 found = None
             break
         if found is None:
-            return _ask_pillow(source, name, size, data)
+            return _ask_pillow(lambda: _seekable(source, name), size, data)
     except ReadError as error:
         return _fault(size, error.what)
+    return _check(Header(*found, 1, size, ""))
+
+
+def parse_header(data: bytes) -> Header:
+    """The header of an image file that lies in memory as a whole; as `read_header` gives it."""
+    size = len(data)
+    if not size:
+        return _fault(0, "empty file")
+    try:
+        found = _parse(data)
+    except (_MoreError, _UnusualError):
+        found = None
+    if found is None:
+        return _ask_pillow(lambda: io.BytesIO(data), size, data)
     return _check(Header(*found, 1, size, ""))
 
 
@@ -234,7 +248,7 @@ def _orientation(exif: bytes, xmp: bytes) -> int:
     return value if value is not None and 1 <= value <= 8 else 0
 
 
-def _ask_pillow(source: Source, name: str, size: int, start: bytes) -> Header:
+def _ask_pillow(reopen: Callable[[], IO[bytes]], size: int, start: bytes) -> Header:
     """What Pillow makes of the file without decoding it; its warnings and its own limit are silenced."""
     from PIL import Image
 
@@ -245,7 +259,7 @@ def _ask_pillow(source: Source, name: str, size: int, start: bytes) -> Header:
             warnings.simplefilter("ignore")
             Image.init()
             formats = [format for format in _FORMATS if format in Image.OPEN]
-            with _seekable(source, name) as stream, Image.open(stream, formats=formats) as image:
+            with reopen() as stream, Image.open(stream, formats=formats) as image:
                 return _check(_describe(image, size))
     except ReadError:
         raise

@@ -15,6 +15,8 @@ import pandas as pd
 
 Table: TypeAlias = pd.DataFrame
 
+_COPIES_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
+
 #: column -> kind. int and float never hold NA; Int, flag, text, cat and blob may.
 IMAGES = {
     "image_id": "int",  # unique key
@@ -95,8 +97,7 @@ def column(kind: str, values: Any, length: int) -> Any:
             known: list[str] = [] if values is None else [str(values)]
             return pd.Categorical.from_codes(codes, categories=pd.Index(known, dtype=object))
         if kind in ("Int", "flag"):
-            dtype = np.int64 if kind == "Int" else np.bool_
-            data: np.ndarray[Any, Any] = np.full(length, 0 if values is None else values, dtype)
+            data = _filled(length, values or 0, np.int64 if kind == "Int" else np.bool_)
             mask = np.full(length, values is None)
             if kind == "Int":
                 return pd.arrays.IntegerArray(data, mask)
@@ -104,7 +105,7 @@ def column(kind: str, values: Any, length: int) -> Any:
         if values is None and kind == "float":
             values = np.nan
         dtypes = {"int": np.int64, "float": np.float64, "bool": np.bool_}
-        return np.full(length, values, dtypes.get(kind, object))
+        return _filled(length, values, dtypes.get(kind, object))
     if kind == "cat":
         return values if isinstance(values, pd.Categorical) else pd.Categorical(values)
     if kind == "Int":
@@ -119,6 +120,11 @@ def column(kind: str, values: Any, length: int) -> Any:
         return out
     dtype = {"int": np.int64, "float": np.float64, "bool": np.bool_}[kind]
     return np.asarray(values, dtype)
+
+
+def _filled(length: int, value: Any, dtype: Any) -> np.ndarray[Any, Any]:
+    """The value `length` times. Zeros take no memory until something is written over them."""
+    return np.full(length, value, dtype) if value or dtype is object else np.zeros(length, dtype)
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -137,20 +143,29 @@ DEFAULTS: Mapping[str, Any] = {
 def make_table(schema: Mapping[str, str], length: int, **columns: Any) -> Table:
     """A table of `schema` with `length` rows; a column not given holds its default or NA.
 
+    Columns of one kind that hold nothing have their memory together until pandas writes to one (copy on write).
     Raises KeyError for a column that the schema does not know, ValueError where NA meets a column without it.
     """
     for name in columns:
         if name not in schema:
             raise KeyError(f"no column {name!r} in this table")
-    data = {}
+    index = pd.RangeIndex(length)
+    data: dict[str, Any] = {}
+    nothing: dict[str, pd.Series[Any]] = {}
     for name, kind in schema.items():
         values = columns.get(name, DEFAULTS.get(name))
         if values is None and kind in ("int", "bool"):
             if length:
                 raise ValueError(f"column {name!r} has no default")
             values = []
-        data[name] = column(kind, values, length)
-    return pd.DataFrame(data, index=pd.RangeIndex(length), copy=False)
+        if values is None and kind in ("text", "blob", "float") and _COPIES_ON_WRITE:
+            shared = "float" if kind == "float" else "object"
+            if shared not in nothing:
+                nothing[shared] = pd.Series(column(kind, None, length), index=index, copy=False)
+            data[name] = nothing[shared]
+        else:
+            data[name] = column(kind, values, length)
+    return pd.DataFrame(data, index=index, copy=False)
 
 
 def text_or_none(series: pd.Series[Any]) -> np.ndarray[Any, Any]:

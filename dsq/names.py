@@ -40,8 +40,16 @@ _COMMON = re.compile(
 )
 
 
+#: folders that say how a set is laid out, not where its pictures come from
+_LAYOUT = re.compile(
+    r"(?:(?:train(?:ing|val)?|val|valid|validat(?:e|ion)|dev|test(?:ing)?|eval|holdout)[\W_\d]*"
+    r"|images?|imgs?|labels?|annotations?|annots?|jpegimages|obj(?:_\w+)?_data|data|dataset|photos|pictures|vocdevkit|voc\d*)",
+    re.IGNORECASE,
+)
+
+
 class _Record(msgspec.Struct):
-    file_name: Any = None
+    file_name: msgspec.Raw = msgspec.Raw()
 
 
 _RECORDS = msgspec.json.Decoder(_Record)
@@ -53,8 +61,8 @@ def stated_name(extras: bytes | None) -> str | None:
     if not extras:
         return None
     if extras[:1] == b"{":
-        name = _RECORDS.decode(extras).file_name if b'"file_name"' in extras else None
-        return name if isinstance(name, str) else None
+        name = bytes(_RECORDS.decode(extras).file_name) if b'"file_name"' in extras else b""
+        return msgspec.json.decode(name, type=str) if name[:1] == b'"' else None
     found = _FILENAME.match(extras)
     return unescape(found[1].decode("utf-8", "replace")) if found else None
 
@@ -106,6 +114,25 @@ def name_facts(files: Sequence[str]) -> Table:
             "distinctive": distinctive,
         }
     )
+
+
+def name_parts(files: Sequence[str], no_parts: Set[str], most: int) -> tuple[NDArray[Any], list[str]] | None:
+    """The part of a set that each file belongs to by its first folder that is not the same for all: codes (n,) and the
+    parts' names. None where there are no parts, more than `most`, or one is called as in `no_parts` (casefolded).
+
+    Folders of a layout (train, images, labels, …) do not count.
+    """
+    folders, where = pd.factorize(np.array([file.rpartition("/")[0] for file in files], object))
+    paths = [[part for part in name.split("/") if part and not _LAYOUT.fullmatch(part)] for name in where]
+    depth = 0
+    while depth < max(map(len, paths), default=0) and len({tuple(path[: depth + 1]) for path in paths}) == 1:
+        depth += 1
+    firsts = [path[depth] if len(path) > depth else "(no folder)" for path in paths]
+    codes, names = pd.factorize(pd.Series(firsts, dtype=object), sort=True)
+    parts = [str(name) for name in names]
+    if not 2 <= len(parts) <= most or no_parts & {part.casefold() for part in parts}:
+        return None
+    return codes[folders], parts
 
 
 def _copies(stems: Sequence[str]) -> tuple[NDArray[Any], list[str | None]]:

@@ -195,7 +195,7 @@ class Report:
                 record["rule"],
                 record["images"] or [record["origin"]["file"] if record["origin"] else ""],
                 record["category"],
-                record["bbox"] or _place_key(record["origin"]),
+                record["bbox"] or record["proposed_bbox"] or _place_key(record["origin"]),
                 record.pop("subject"),
             )
             again = seen[key] = seen.get(key, 0) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -11,11 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dsq.analyse.couples import Labels
+from dsq.analyse.domains.comparison import Domains, compare_domains, state_domains
+from dsq.analyse.looks import Looks
+from dsq.analyse.sequences import find_sequences
 from dsq.geometry import box_area
 from dsq.headers import Header, read_headers
 from dsq.masks import mask_extents
+from dsq.measure.focus import read_focus
+from dsq.measure.frames import Stated, read_frames
+from dsq.measure.images import Measured, header_table, measure_images
+from dsq.measure.stated import state_pairs, state_pixels
+from dsq.measure.store import Cache
 from dsq.model import HEADERS, About, Dataset, make_table, text_or_none
-from dsq.names import name_facts, stated_name
+from dsq.names import name_facts, name_parts, stated_name
 from dsq.overlaps import Overlaps
 from dsq.source import open_source
 
@@ -43,10 +52,35 @@ class Geometry:
 class Scan:
     """A dataset as the rules see it; everything is computed once, when first asked for."""
 
-    def __init__(self, dataset: Dataset, *, tables_only: bool = False, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        tables_only: bool = False,
+        workers: int | None = None,
+        rehash: bool = False,
+        cache: Cache = True,
+        progress: Progress | None = None,
+        pixels: Mapping[str, Mapping[str, Any]] | None = None,
+        duplicates: Sequence[Sequence[Any]] | None = None,
+        production: Dataset | None = None,
+        domains: Mapping[str, Any] | None = None,
+    ) -> None:
+        """workers, rehash, cache: see `dsq.measure.images.measure_images`. pixels, duplicates: stated instead of
+        measured, see `dsq.measure.stated`; with `duplicates` alone the pixels are those of ordinary pictures.
+        production: a sample of the images that a model will meet. domains: fields of `Domains`, stated instead of
+        measured.
+        """
         self.dataset = dataset
+        if pixels is not None or duplicates is not None:
+            self._measured = state_pixels(dataset, pixels or {})
+            self.duplicates = state_pairs(dataset, duplicates or ())
         self.tables_only = tables_only
+        self.workers, self.rehash, self.cache = workers, rehash, cache
         self._progress = progress
+        self.production = production
+        if domains is not None:
+            self.domains = state_domains(domains)
 
     @property
     def images(self) -> Table:
@@ -84,6 +118,20 @@ class Scan:
                 return "left out by --tables-only"
             if not self._readable.any():
                 return "no image file was found; add --image-root DIR"
+        elif need == "pixels":
+            if "_measured" in self.__dict__:
+                return None
+            if self.tables_only:
+                return "left out by --tables-only"
+            if not self._readable.any():
+                return "no image file was found; add --image-root DIR"
+        elif need == "production":
+            if "domains" in self.__dict__:
+                return None
+            if self.production is None:
+                return "add --production SAMPLE: images, a video or a labelled set"
+            if self.tables_only:
+                return "left out by --tables-only"
         else:
             raise KeyError(f"no evidence is called {need!r}")
         return None
@@ -116,6 +164,18 @@ class Scan:
         `roboflow`, `augmented`, `base`, `distinctive` (see `dsq.names.name_facts`).
         """
         return name_facts(self.images["file"].tolist())
+
+    def parts(self, most: int) -> tuple[Array, list[str]] | None:
+        """Where the images come from: a code for each, and the parts' names; None where the set has no parts.
+
+        The parts are the sources of a merge, else the first folders by which the files differ if these are `most` or
+        fewer and none is named after a class (see `dsq.names.name_parts`).
+        """
+        source = self.images["source"].astype(object)
+        if source.nunique() > 1:
+            codes, names = pd.factorize(source.fillna("(no source)"), sort=True)
+            return codes, [str(name) for name in names]
+        return name_parts(self.image_files, set(self.categories["name"].str.casefold()), most)
 
     @cached_property
     def classes_by_image(self) -> Table:
@@ -221,6 +281,8 @@ class Scan:
         """What the image files' headers say, a row an image whose file was found (see HEADERS)."""
         if self.dataset.headers is not None:
             return self.dataset.headers
+        if "_measured" in self.__dict__:
+            return header_table(self._measured)
         images = self.images[self._readable]
         roots = images["root"].astype(object).to_numpy()
         members = images["member"].to_numpy()
@@ -239,6 +301,108 @@ class Scan:
         columns = {name: [getattr(header, name) for header in found] for name in Header._fields}
         table = make_table(HEADERS, len(found), image_id=images["image_id"].to_numpy()[where], **columns)
         return table.sort_values("image_id", ignore_index=True)
+
+    @cached_property
+    def _measured(self) -> Measured:
+        return measure_images(
+            self.dataset, workers=self.workers, rehash=self.rehash, cache=self.cache, progress=self._progress
+        )
+
+    @property
+    def pixels(self) -> Table:
+        """What the image files themselves tell, a row an image whose file was found, in the order of `images`.
+
+        `image_id`, `row` (position in `images`), `content` (SHA-256 in hex; None where the file cannot be read),
+        `error` ("" or why the pixels cannot be decoded), `header_error`, the columns of HEADERS, the fields of
+        `dsq.measure.basics.Basics` (NaN where there is an error), `camera`, `taken` (EXIF texts or None).
+        """
+        return self._measured.table
+
+    @property
+    def probes(self) -> Array:
+        """(len(pixels), PROBES) uint64: perceptual hashes, see `dsq.measure.probes`; zeros where there is an error."""
+        return self._measured.probes
+
+    def measure_focus(self, rows: Array) -> Array:
+        """(rows,) how sharp the images at `rows` (positions in `images`) are at the size that a detector sees (see
+        `dsq.measure.focus`); NaN where one cannot be decoded.
+        """
+        return read_focus(
+            self.dataset,
+            rows.tolist(),
+            contents=self._contents(rows),
+            workers=self.workers,
+            cache=self.cache,
+            progress=self._progress,
+        )
+
+    def measure_frames(self, rows: Array, boxes: Sequence[tuple[Array, Array, int]]) -> Array:
+        """(rows,) how much better boxes fit the stored pictures at `rows` than those that EXIF turns; NaN where the
+        pixels do not tell, or are not to be looked at. boxes: what `dsq.measure.frames.Stated` holds, an image each.
+        """
+        if self.tables_only:
+            return np.full(len(rows), np.nan)
+        stated = [Stated(*part) for part in boxes]
+        return read_frames(self.dataset, rows.tolist(), stated, cache=self.cache, progress=self._progress)
+
+    def _contents(self, rows: Array) -> list[bytes | None]:
+        """SHA-256 of the image files at `rows`, as far as they could be read."""
+        known = dict(zip(self.pixels["row"].tolist(), text_or_none(self.pixels["content"]).tolist(), strict=True))
+        return [None if (content := known.get(row)) is None else bytes.fromhex(content) for row in rows.tolist()]
+
+    @cached_property
+    def duplicates(self) -> Table:
+        """Pairs of images that show the same, a row a pair, sorted: `first`, `second` (positions in `images`),
+        `kind` ("exact", "near", "same-scene"), `agreement` (0 to 1), `orientation` (0 to 7), `m00` to `m12` (see
+        `dsq.analyse.duplicates`).
+        """
+        from dsq.analyse.duplicates import find_pairs
+
+        return find_pairs(
+            self.dataset, self.pixels, self.probes, workers=self.workers, cache=self.cache, progress=self._progress
+        )
+
+    @cached_property
+    def domains(self) -> Domains:
+        """How the sample of production differs from this dataset (see `dsq.analyse.domains.comparison`)."""
+        if self.production is None:
+            raise ValueError("no sample of production was given")
+        return compare_domains(
+            self.dataset, self.production, workers=self.workers, cache=self.cache, progress=self._progress
+        )
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The boxes in fractions of their images, to be laid on those of other images."""
+        return Labels(self.dataset, self.image_row)
+
+    @cached_property
+    def sequences(self) -> Array:
+        """(images,) int64: run of frames that each image belongs to, -1: none (see `dsq.analyse.sequences`)."""
+        rows = self.pixels["row"].to_numpy()[(self.pixels["error"] == "").to_numpy()]
+        hashes = np.zeros((len(self.images), self.probes.shape[1]), np.uint64)
+        hashes[self.pixels["row"].to_numpy()] = self.probes
+        return find_sequences(
+            self.image_files,
+            self.stems["stem"].tolist(),
+            [name or "" for name in text_or_none(self.images["source"])],
+            hashes,
+            np.isin(np.arange(len(self.images)), rows),
+            self.duplicate_groups("same-scene"),
+        )
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What the pixels inside boxes look like."""
+        return Looks(self.dataset, self.image_row, self.pixels, cache=self.cache, progress=self._progress)
+
+    def duplicate_groups(self, kind: str) -> Array:
+        """(images,) int64: group of each image, joined by pairs up to `kind` ("exact" < "near" < "same-scene");
+        -1: alone.
+        """
+        from dsq.analyse.duplicates import group_pairs
+
+        return group_pairs(self.duplicates, len(self.images), kind)
 
 
 def rows_of(keys: Array, wanted: Array) -> Array:

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter
 from typing import IO
 
 from dsq.archive import ZIP_ERRORS, broken_zip, list_members, open_zip, read_member, read_start
@@ -81,7 +81,7 @@ class Source(ABC):
 
     def __init__(self, root: str, entries: list[Entry], refused: list[tuple[str, str]]) -> None:
         self.root = root
-        self.entries = tuple(sorted(entries, key=itemgetter(0)))
+        self.entries = tuple(sorted(entries, key=attrgetter("name")))
         self.refused = tuple(sorted(refused))
         self.names: dict[str, Entry] = {entry.name: entry for entry in self.entries}
 
@@ -168,6 +168,10 @@ class Source(ABC):
                 result = error
             yield result
 
+    def place(self, name: str) -> tuple[str, zipfile.ZipInfo | None]:
+        """Path of the file on disk that holds the bytes, and the member where that is a zip. ReadError: not listed."""
+        return self._place(self._entry(name))
+
     def open(self, name: str, *, follow: bool = False) -> IO[bytes]:
         """A seekable binary stream (in a zip, going back unpacks from the start). Errors as in `read`."""
         return self._stream(self._entry(name, follow))
@@ -188,6 +192,9 @@ class Source(ABC):
         return ReadError(f"this file {what}", where=f"{self.root}/{name}", hint=hint)
 
     @abstractmethod
+    def _place(self, entry: Entry) -> tuple[str, zipfile.ZipInfo | None]: ...
+
+    @abstractmethod
     def _load(self, entry: Entry) -> bytes: ...
 
     @abstractmethod
@@ -204,6 +211,9 @@ class _Folder(Source):
         super().__init__(root, entries, refused)
         self._paths = paths  # of the files whose path is not simply root/name
 
+    def _place(self, entry: Entry) -> tuple[str, zipfile.ZipInfo | None]:
+        return self._paths.get(entry.name) or f"{self.root}/{entry.name}", None
+
     def _load(self, entry: Entry) -> bytes:
         data = self._start(entry, entry.size + 1)
         if len(data) != entry.size:
@@ -212,7 +222,7 @@ class _Folder(Source):
         return data
 
     def _start(self, entry: Entry, count: int) -> bytes:
-        name, size, _ = entry
+        name, size = entry.name, entry.size
         try:
             handle = os.open(self._paths.get(name) or f"{self.root}/{name}", _OPEN_FLAGS)
             try:
@@ -274,6 +284,9 @@ class _Zip(Source):
 
     def close(self) -> None:
         self._zip.close()
+
+    def _place(self, entry: Entry) -> tuple[str, zipfile.ZipInfo | None]:
+        return self.root, self._members[entry.name]
 
     def _load(self, entry: Entry) -> bytes:
         try:

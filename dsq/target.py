@@ -76,6 +76,9 @@ class Target(ABC):
         except OSError as problem:
             self._drop()
             raise _told(problem, self.path) from None
+        except BaseException:  # interrupted
+            self._drop()
+            raise
         self._drop()
         if isinstance(error, OSError):
             raise _told(error, self.path) from None
@@ -91,6 +94,7 @@ class FolderTarget(Target):
         except OSError as problem:
             raise _told(problem, self.path) from None
         self._folders: set[str] = {""}
+        self._aside = f"{self.stage}.old"  # where what is replaced waits until the new folder is there
 
     def _place(self, name: str) -> str:
         self._claim(name)
@@ -140,20 +144,18 @@ class FolderTarget(Target):
 
     def _commit(self) -> None:
         os.chmod(self.stage, 0o755)
-        aside = None
         if os.path.lexists(self.path):
-            aside = f"{self.stage}.old"
-            os.rename(self.path, aside)
-        try:
-            os.rename(self.stage, self.path)
-        except OSError:
-            if aside is not None:
-                os.rename(aside, self.path)
-            raise
-        if aside is not None:
-            _remove(aside)
+            os.rename(self.path, self._aside)
+        os.rename(self.stage, self.path)
+        if os.path.lexists(self._aside):
+            _remove(self._aside)
 
     def _drop(self) -> None:
+        if os.path.lexists(self._aside):
+            if os.path.lexists(self.path):
+                shutil.rmtree(self._aside, ignore_errors=True)
+            else:
+                os.rename(self._aside, self.path)
         shutil.rmtree(self.stage, ignore_errors=True)
 
 

@@ -70,7 +70,7 @@ def flawed_coco(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
     here.marks += [
         Mark("missing-image", missing, None, "The record names a picture that is not there."),
         Mark(
-            "same-source-in-two-splits",
+            "leakage",
             twice,
             None,
             "The same picture under the same name in train and in val.",
@@ -138,7 +138,7 @@ def flawed_yolo(ground: Field, dataset: str) -> tuple[Members, list[Flaw]]:
     beside, alien = here.take("pothole"), here.take("pothole", "manhole")
     here.marks += [
         Mark(
-            "same-source-in-two-splits",
+            "leakage",
             twice,
             None,
             "The same picture under the same name in train and in val.",

@@ -17,12 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+from darkroom import bad_pictures
 from flaws import flawed_coco, flawed_voc, flawed_yolo
 from layouts import Coco, Members, Voc, Yolo
 from PIL import features
 from planting import Flaw, plant_common, street_set
 from quirks import quirks
 from sets import overhead_set, small_sets
+from siblings import sibling_sets
+from twins import twin_sets
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -69,7 +72,7 @@ def datasets() -> tuple[dict[str, Members], list[Flaw]]:
     for kind, plant in (("voc", flawed_voc), ("coco", flawed_coco), ("yolo", flawed_yolo)):
         made[f"potholes-{kind}.zip"], rows = plant(ground, f"potholes-{kind}.zip")
         flaws += rows
-    for name, (members, rows) in (small_sets() | quirks()).items():
+    for name, (members, rows) in (small_sets() | quirks() | sibling_sets() | twin_sets() | bad_pictures()).items():
         made[name] = members
         flaws += rows
     return made, flaws

@@ -19,6 +19,10 @@ QUALITY = 30
 FEW = "too-few-images-per-class too-few-instances-per-class"
 FEW_TINY = f"tiny-validation-split {FEW}"
 BOTH = ("pothole", "crack")
+PLACES = (
+    "northgate", "southgate", "harbourside", "millbridge", "castlehill", "riverbend", "stationroad", "parkstreet",
+    "oldmarket", "churchyard", "schoollane", "windmill",
+)  # fmt: skip
 Pictures = list[Picture]
 
 
@@ -132,7 +136,7 @@ def _mirrored(thing: Thing, width: int) -> Thing:
 
 
 def leaking_versions(a: Album) -> None:
-    sources = [a.add("train", *BOTH) for _ in range(12)]
+    sources = [a.add("train", *BOTH, stem=f"crossing_{place}") for place in PLACES]
     a.pictures = [_version(p, "train" if k < 9 else "valid", 0) for k, p in enumerate(sources)]
     a.pictures += [_version(p, "valid", 1 + k % 2) for k, p in enumerate(sources[:3])]
 

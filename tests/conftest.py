@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,19 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of this session's own: no test sees what another run measured."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("DSQ_CACHE_DIR")
+    os.environ["DSQ_CACHE_DIR"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["DSQ_CACHE_DIR"]
+    else:
+        os.environ["DSQ_CACHE_DIR"] = before
 
 
 @pytest.fixture(scope="session")

@@ -108,10 +108,37 @@ def test_merge_unites_identical_images(run: Run, tmp_path: Path) -> None:
     facts = json.loads(done.out)
     assert facts["united"] == 3 and facts["same_boxes"] == 2
     assert facts["sources"] == {"a": 6, "b": 3}
-    assert [row["boxes_from"] for row in rows(tmp_path / "m.zip")].count("a;b") == 3
+    named = {f"images/{n}.jpg" for n in range(3, 6)}
+    told = rows(tmp_path / "m.zip")
+    assert [row["boxes_from"] for row in told].count("a;b") == 2  # the third has boxes in b alone
+    assert len(told) == 12 and [row["status"] for row in told].count("merged") == 3
+    merged = [row for row in told if row["status"] == "merged"]
+    assert [row["source_file"] for row in merged] == [f"JPEGImages/{n}.jpg" for n in range(3)]
+    written = set(dsq.read(tmp_path / "m.zip").images["file"])
+    assert {row["file"] for row in told} == written
+    assert {row["file"] for row in merged} == {row["file"] for row in told if row["source_file"] in named}
     assert facts["images"] == 9
     every = json.loads(run("merge", a, b, "-o", "n.zip", "--to", "voc", "--json", "--no-hash").out)
     assert every["images"] == 12 and every["united"] == 0
+
+
+def test_merge_puts_images_without_a_split_where_it_is_told(run: Run, tmp_path: Path) -> None:
+    run("split", yolo(tmp_path / "a.zip", ["cat"]), "-o", "s.zip", "--ratios", "50/50")
+    voc(tmp_path / "b.zip", "cat", first=100)
+    done = run("merge", "s.zip", "b.zip", "-o", "m.zip", "--to", "yolo")
+    assert "6 images of b are in no split" in done.out and "--into train" in done.out
+    assert dsq.read("m.zip").images["split"].isna().sum() == 6
+    done = run("merge", "s.zip", "b.zip", "-o", "n.zip", "--to", "yolo", "--into", "train")
+    assert "no split" not in done.out
+    assert dsq.read("n.zip").images["split"].value_counts().to_dict() == {"train": 9, "val": 3}
+
+
+def test_merge_counts_conflicts_by_kind(run: Run, tmp_path: Path) -> None:
+    a, b = yolo(tmp_path / "a.zip", ["cat"]), voc(tmp_path / "b.zip", "dog")
+    done = run("merge", a, b, "-o", "m.zip", "--to", "voc")
+    assert "5 conflicts between copies of one image (class-differs 5)" in done.out
+    facts = json.loads(run("merge", a, b, "-o", "n.zip", "--to", "voc", "--json").out)
+    assert facts["conflict_counts"] == {"class-differs": 5}
 
 
 def test_merge_maps_and_suggests(run: Run, tmp_path: Path) -> None:
@@ -196,7 +223,7 @@ def test_split(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["--ratios a/b", "--ratios 1", "--groups no.csv", "--groups bad.csv", "--keep test", "--folds 1"]
+    "options", ["--ratios a/b", "--ratios 1", "--groups no.csv", "--groups bad.csv", "--keep test", "--folds 1", "--folds 7"]
 )
 def test_split_refuses(run: Run, tmp_path: Path, options: str) -> None:
     (tmp_path / "bad.csv").write_text("file,group\nnowhere.jpg,1\n")
@@ -244,6 +271,22 @@ def test_resize_writes_the_pixels(run: Run, tmp_path: Path, target: str) -> None
     assert dsq.audit(found, select=["size-mismatch", "box-outside-image"]).messages() == []
     for wrong in (["--size", "big"], ["--size", "0"], ["--size", "9", "--fill", "red"], []):
         assert run("resize", a, "-o", "x", *wrong).code == 2
+
+
+def test_resize_tells_of_turns_that_stay(run: Run, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "s").mkdir()
+    Image.new("RGB", SIZE).save(tmp_path / "s" / "1.jpg", exif=exif.tobytes())
+    (tmp_path / "s" / "1.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    done = run("resize", "s", "-o", "out", "--size", "32", "--mode", "letterbox")
+    assert "1 image keeps its EXIF orientation" in done.out and "--auto-orient" in done.out
+    with Image.open(tmp_path / "out" / "1.jpg") as image:
+        assert image.getexif()[0x0112] == 6
+    done = run("resize", "s", "-o", "up", "--size", "32", "--auto-orient")
+    assert "EXIF" not in done.out
+    with Image.open(tmp_path / "up" / "1.jpg") as image:
+        assert 0x0112 not in image.getexif()
 
 
 def test_diff(run: Run, tmp_path: Path) -> None:

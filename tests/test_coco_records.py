@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dsq.errors import ReadError
+from dsq.formats import read
 from dsq.formats.coco import json as coco_json
-from dsq.formats.coco import read
 from dsq.model import Dataset
 
 RLE = {"size": [48, 64], "counts": [96, 10, 38, 10, 2918]}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +82,26 @@ def test_strict_and_dry_run_write_nothing(tmp_path: Path) -> None:
     assert convert(SAMPLES / "clean-coco.zip", tmp_path / "out", to="yolo").counts == losses.counts
 
 
+def test_images_without_a_file_are_counted_once_and_strictly(tmp_path: Path) -> None:
+    source = build(tmp_path / "set")
+    (source / "JPEGImages" / "a.jpg").unlink()
+    for to in ("voc", "coco", "yolo"):
+        for dry in (True, False):
+            losses = convert(source, tmp_path / to, to=to, dry_run=dry).counts
+            assert losses.get("images-missing") == 1 and "images-left-out" not in losses
+        with pytest.raises(dsq.WriteError, match="images-missing: 1"):
+            convert(source, tmp_path / "strict", to=to, strict=True)
+        convert(source, tmp_path / f"{to}-labels", to="voc", images="none", strict=True)  # no image is asked for
+    (source / "JPEGImages" / "b.jpg").unlink()
+    assert convert(source, tmp_path / "none", to="coco").counts == {"images-missing": 2}
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    (labels / "b.txt").write_text("")
+    bare = convert(labels, tmp_path / "bare", to="voc", format="yolo").counts
+    assert bare == {"boxes-unsized": 1, "images-left-out": 1, "images-missing": 1}
+
+
 @pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_full_disk_is_told_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     program = (
@@ -93,6 +115,70 @@ def test_full_disk_is_told_and_leaves_nothing(tmp_path: Path, name: str) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "TMPDIR": "/tmp"})
     assert done.returncode == 2 and "cannot be written" in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+SLOW = """
+import sys, time, dsq.conversion
+def put(*_):
+    print("writing", flush=True)
+    time.sleep(60)
+dsq.conversion._put_images = put
+from dsq.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
+@pytest.mark.parametrize("target", ["out", "out.zip"])
+def test_a_signal_leaves_nothing_behind(tmp_path: Path, name: str, code: int, target: str) -> None:
+    convert(SAMPLES / "clean-yolo.zip", tmp_path / target, to="voc")
+    before = state(tmp_path)
+    command = [sys.executable, "-c", SLOW, "convert", str(SAMPLES / "clean-yolo.zip"), "--overwrite"]
+    command += ["-o", str(tmp_path / target), "--to", "coco"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "writing\n"
+        assert len(list(tmp_path.iterdir())) == 2  # the staging place, too
+        process.send_signal(getattr(signal, name))
+        told = process.stderr.read()
+    assert process.returncode == code
+    assert "nothing was left half-written" in told and "Traceback" not in told
+    assert state(tmp_path) == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("step", ["out", "stage", "old"])
+def test_an_interruption_while_a_folder_is_put_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The old set or the new one is there, whole, and nothing else."""
+    source = build(tmp_path / "set")
+    (tmp_path / "home").mkdir()
+    place = tmp_path / "home" / "out"
+    convert(source, place, to="yolo")
+    before = state(place)
+    rename, rmtree = os.rename, shutil.rmtree
+
+    def interrupted(one: str, two: str) -> None:
+        if step == "out" and one == str(place):
+            rename(one, two)
+            raise KeyboardInterrupt
+        if step == "stage" and two == str(place) and not one.endswith(".old"):
+            raise KeyboardInterrupt
+        rename(one, two)
+
+    def removed(path: str, *, ignore_errors: bool = False) -> None:
+        if step == "old" and not ignore_errors:
+            raise KeyboardInterrupt
+        rmtree(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, place, to="coco", overwrite=True)
+    monkeypatch.undo()
+    assert [path.name for path in place.parent.iterdir()] == ["out"]
+    assert (state(place) == before) == (step != "old")
+    assert dsq.read(place).about.format == ("coco" if step == "old" else "yolo")
 
 
 def test_links_need_a_folder_and_can_be_read_again(tmp_path: Path) -> None:

@@ -79,4 +79,6 @@ def test_clean_twin_is_clean(dataset: str) -> None:
 def test_every_rule_has_a_planted_flaw() -> None:
     from dsq.registry import all_rules
 
-    assert set(all_rules()) <= {row["rule"] for row in FLAWS}
+    told = {row["rule"] for row in FLAWS}
+    # rules that compare two sets have a story instead, below
+    assert {rule.name for rule in all_rules().values() if "production" not in rule.needs} <= told

@@ -61,6 +61,57 @@ def test_one_format_needs_no_note(several: Path) -> None:
     assert data.about.format == "voc" and not others(data)
 
 
+@pytest.fixture
+def unlabelled(tmp_path: Path) -> Path:
+    """Three images of which nothing is said."""
+    for n in range(3):
+        (tmp_path / "JPEGImages").mkdir(exist_ok=True)
+        Image.new("RGB", (64, 48)).save(tmp_path / f"JPEGImages/{n}.jpg")
+    return tmp_path
+
+
+def test_lists_of_image_sets_say_that_it_is_voc(unlabelled: Path) -> None:
+    for place in ("ImageSets/Main", "ImageSets/Unlabelled"):
+        root = unlabelled / place
+        root.mkdir(parents=True)
+        (root / "train.txt").write_text("0\n1\n")
+        (root / "val.txt").write_text("2\n")
+        data = dsq.read(unlabelled)
+        assert data.about.format == "voc" and not len(data.problems)
+        assert data.images["split"].tolist() == ["train", "train", "val"]
+        assert set(data.images["label_state"]) == {"unlabelled"}
+        out = unlabelled.parent / f"out-{root.name}"
+        assert not dsq.export(data, out)
+        assert dsq.read(out).images["split"].tolist() == ["train", "train", "val"]
+        for path in root.iterdir():
+            path.unlink()
+    (root / "train.txt").write_text("elsewhere\n")
+    assert dsq.read(unlabelled).about.format == "images"
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_a_format_that_is_named_is_taken_for_unlabelled_images(unlabelled: Path, name: str) -> None:
+    assert dsq.read(unlabelled).about.format == "images"
+    data = dsq.read(unlabelled, format=name)
+    assert data.about.format == name and set(data.images["label_state"]) == {"unlabelled"}
+    (notice,) = [notice for notice in data.about.notices if notice.kind == "no-annotations"]
+    assert "3 images" in notice.text and "unlabelled" in notice.text
+    assert dsq.export(data, unlabelled.parent / f"out-{name}").as_dict() == {}
+
+
+def test_a_format_that_is_named_wrongly_is_refused(several: Path) -> None:
+    (several / "coco.json").unlink()
+    for gone, wrong, right in (("annotations", "voc", "yolo"), ("labels", "yolo", None)):
+        for path in (several / gone).iterdir():
+            path.unlink()
+        if right is not None:
+            with pytest.raises(dsq.ReadError, match="10 text files in labels/"):
+                dsq.read(several, format=wrong)
+    (several / "labels.csv").write_text("filename,xmin,ymin,xmax,ymax,class\n0.jpg,1,2,3,4,cat\n")
+    with pytest.raises(dsq.ReadError, match="voc"):
+        dsq.read(several, format="voc")
+
+
 def test_real_sets_hold_one_format(shared_data: Path) -> None:
     for name in ("raccoon", "bccd", "coco-tiny", "ships-yolov8", "traffic-ground", "bccd-planted"):
         assert not others(dsq.read(shared_data / name)), name

@@ -18,11 +18,11 @@ from PIL import Image
 
 import dsq
 from dsq.errors import ReadError
-from dsq.formats.layout import ImageIndex, Place, split_of
+from dsq.formats.layout import ImageIndex, split_of
 from dsq.formats.telling import MOST_NOTED, MOST_SAID
 from dsq.formats.voc.tree import parse_root
 from dsq.formats.yolo import pairs as yolo_pairs
-from dsq.formats.yolo import yolo_rows
+from dsq.formats.yolo import rows as yolo_rows
 from dsq.formats.yolo.config import MOST_PLACES, parse_yaml
 from dsq.formats.yolo.nodes import MOST_NODES, Budget
 from dsq.model import About, Dataset, build_dataset
@@ -319,7 +319,7 @@ def test_blanks_in_a_list_of_voc(tmp_path: Path) -> None:
 def test_image_among_many_of_its_name() -> None:
     index = ImageIndex([])
     names = [f"{one}/{two}/a.jpg" for one in range(60) for two in range(60)]
-    index.places = {name: Place("", name) for name in names}
+    index.places = dict.fromkeys(names, "")
     assert index.find("else/7/9/a.jpg") == "7/9/a.jpg"
     assert index.find("else/9/a.jpg") is None
     assert index.find("else/9/a.jpg", ["7/9"]) == "7/9/a.jpg"
@@ -447,6 +447,13 @@ def test_name_that_is_encoded_many_times(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "%" + "25" * 1500 + ".jpg"}, {"id": 2, "file_name": "b%20c.jpg"}]
     put(tmp_path, {"a.json": json.dumps(COCO | {"images": images, "annotations": []}), "b c.jpg": JPEG})
     assert dsq.read(tmp_path).images["member"].tolist()[-1] == "b c.jpg"
+
+
+def test_file_name_that_is_a_huge_number(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": int("9" * 300), "width": 64, "height": 48}, *COCO["images"]]
+    data = dsq.read(put(tmp_path, {"a.jpg": JPEG, "a.json": json.dumps(COCO | {"images": images})}))
+    assert any("file_name" in what for what in told(data))
+    assert dsq.audit(data).records
 
 
 def test_labels_none_of_which_can_be_read(tmp_path: Path) -> None:

@@ -55,6 +55,11 @@ def test_the_later_of_two_stems_is_renamed() -> None:
     ]  # fmt: skip
 
 
+def test_accents_written_in_two_ways_collide() -> None:
+    """A Mac takes both for one file."""
+    assert named("\u00e9.jpg", "e\u0301.jpg", pair_by_stem=False) == ["images/\u00e9.jpg", "images/e\u0301_2.jpg"]
+
+
 def test_a_split_that_is_left_out_tells_names_apart() -> None:
     files = [{"file": f"{split}/1.jpg", "split": split} for split in ("train", "val")]
     assert named(*files, by_split=False) == ["images/1.jpg", "images/val_1.jpg"]

@@ -51,7 +51,9 @@ def test_planted_faults_are_found(tallies: dict[str, Any], rule: str) -> None:
 
 
 def test_every_rule_is_planted(planting: ModuleType) -> None:
-    assert {planter.rule for planter in (*planting.TABLES, *planting.FILES)} == set(all_rules())
+    """But for those that compare two sets: nothing is planted in one, and benchmarks/domains.py has their figures."""
+    planted = {planter.rule for planter in (*planting.TABLES, *planting.FILES)}
+    assert planted == {rule.name for rule in all_rules().values() if "production" not in rule.needs}
 
 
 def test_same_seed_same_faults(planting: ModuleType, samples: Path) -> None:

@@ -127,9 +127,12 @@ def books(before: Dataset, after: Dataset, losses: Mapping[str, int]) -> None:
                 for count in states)  # fmt: skip
     assert len(after.images) == len(before.images) - lost(*IMAGES_GONE)
     assert len(after.boxes) == len(before.boxes) - lost(*BOXES_GONE)
-    assert now["labelled"] == was["labelled"] - lost("images-emptied")
+    nameless = before.images["member"].isna() & (before.images["label_state"] == "unlabelled")  # always left out
+    assert now["labelled"] == was["labelled"] - lost("images-emptied", "images-left-out") + nameless.sum()
     assert now["background"] == was["background"]
-    assert now["unlabelled"] == was["unlabelled"] + lost("images-emptied") - lost("images-left-out")
+    assert now["unlabelled"] == was["unlabelled"] + lost("images-emptied") - nameless.sum()
+    absent = int(before.images["member"].isna().sum())
+    assert lost("images-missing") == absent - lost("images-left-out")
     unknown = [int(data.images["width"].isna().sum()) for data in (before, after)]
     assert unknown[1] <= unknown[0] + lost("sizes-dropped")
     splits = [Counter(text_or_none(data.images["split"]).tolist()) for data in (before, after)]

@@ -32,7 +32,11 @@ RULES = [
     "too-many-backgrounds", "suspicious-empties", "class-name-variants", "unused-class", "undeclared-class",
     "placeholder-root-class", "class-imbalance", "too-few-images-per-class", "too-few-instances-per-class",
     "class-coverage", "no-validation-split", "tiny-validation-split", "class-missing-from-split",
+    "truncated-image", "odd-mode", "dark-image", "bright-image", "blurry-image", "low-information-image",
+    "odd-aspect-image", "odd-size-image", "untransformed-boxes", "missing-label", "class-order-mismatch",
     "split-ratio", "same-source-in-two-splits", "augmented-validation",
+    "exact-duplicate", "near-duplicate", "same-scene", "conflicting-duplicates", "low-variance", "sequence-frames",
+    "single-condition", "leakage", "val-like-train",
 ]
 # fmt: on
 

@@ -16,6 +16,7 @@ from dsq.errors import ConfigError
 from dsq.formats.naming import place_key
 from dsq.model import About, Notice
 from dsq.transform.merge import merge
+from dsq.transform.resize import resize
 from dsq.transform.suggest import suggest_names
 
 Rows = list[tuple[str, str, float, float, float, float]]
@@ -115,7 +116,7 @@ def test_identical_images_become_one_with_the_boxes_of_both() -> None:
     assert done.dataset.images["file"].tolist() == ["images/1.jpg", "images/2.jpg"]
     assert rows(done.dataset) == [("images/1.jpg", "cat", 10), ("images/2.jpg", "cat", 20), ("images/1.jpg", "dog", 9)]
     assert len(done.conflicts) == 0  # a does not know dogs
-    assert done.provenance["boxes_from"].tolist() == ["a;b", "a"]
+    assert done.provenance["boxes_from"].fillna("").tolist() == ["a;b", "a", ""]
     assert done.provenance["sha256"].tolist()[0] == "same"
     assert not done.renamed
 
@@ -130,6 +131,118 @@ def test_other_boxes_of_one_class_are_a_conflict_and_are_kept() -> None:
         }
     ]  # fmt: skip
     assert len(done.dataset.boxes) == 4
+
+
+def on_one_image(name: str, *boxes: tuple[str, float, float, float, float], **more: Any) -> dsq.Dataset:
+    """A set whose only image is the one that `twins` says is the same in a and b."""
+    rows = [
+        {"file": "images/1.jpg", "category": label, "x": x, "y": y, "width": width, "height": height, **more}
+        for label, x, y, width, height in boxes
+    ]
+    return named(name, rows)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("other", "iou"),
+    [
+        ((41, 39, 100, 80), "0.96"), ((40, 40, 95, 72), "0.85"),  # at least 0.8
+        ((11, 11, 9, 9), "0.81"), ((9, 9, 10, 10), "0.68"), ((11.5, 10, 10, 10), "0.74"),  # an edge is a pixel off
+    ],
+)  # fmt: skip
+def test_a_box_drawn_a_little_otherwise_is_taken_once(other: tuple[float, ...], iou: str) -> None:
+    mine = (40, 40, 100, 80) if other[2] > 50 else (10, 10, 10, 10)
+    a, b = on_one_image("a", ("cat", *mine)), on_one_image("b", ("cat", *other))  # type: ignore[arg-type]
+    for first, second in ((a, b), (b, a)):
+        done = merge([first, second], hashes=twins())
+        kept = done.dataset.boxes[["x", "y", "width", "height"]].to_numpy().tolist()
+        assert kept == first.boxes[["x", "y", "width", "height"]].to_numpy().tolist()
+        (conflict,) = done.conflicts.to_dict("records")
+        assert conflict["kind"] == "box-differs" and f"IoU {iou}" in conflict["what"]
+        assert all(f"{side:g}" in conflict["what"] for side in (*mine, *other))
+        assert done.same_boxes == 1
+
+
+@pytest.mark.parametrize("other", [(48, 40, 100, 95), (12, 10, 9, 10), (10, 10, 14, 10), (13, 10, 10, 10)])
+def test_boxes_that_overlap_less_are_both_kept(other: tuple[float, ...]) -> None:
+    mine = (40, 40, 100, 80) if other[2] > 50 else (10, 10, 10, 10)
+    sets = [on_one_image("a", ("cat", *mine)), on_one_image("b", ("cat", *other))]  # type: ignore[arg-type]
+    done = merge(sets, hashes=twins())
+    assert len(done.dataset.boxes) == 2
+    assert done.conflicts["kind"].tolist() == ["boxes-differ"]
+
+
+def test_neighbours_are_paired_one_by_one() -> None:
+    mine = [("cat", 10.0, 10.0, 20.0, 20.0), ("cat", 11.0, 10.0, 20.0, 20.0)]
+    a, b = on_one_image("a", *mine), on_one_image("b", ("cat", 10.5, 10, 20, 20))
+    assert len(merge([a, b], hashes=twins()).dataset.boxes) == 2
+    back = merge([b, a], hashes=twins())
+    assert back.dataset.boxes["x"].tolist() == [10.5, 11.0]  # one of a's is b's, the other is another object
+    assert back.conflicts["kind"].tolist() == ["box-differs", "boxes-differ"]
+
+
+def test_two_class_names_at_one_place_are_a_conflict() -> None:
+    a, b = on_one_image("a", ("cat", 10, 10, 50, 50)), on_one_image("b", ("dog", 11, 10, 50, 50))
+    done = merge([a, b], hashes=twins())
+    (conflict,) = done.conflicts.to_dict("records")
+    assert conflict["kind"] == "class-differs"
+    assert "cat" in conflict["what"] and "dog" in conflict["what"] and "both were kept" in conflict["what"]
+    assert len(done.dataset.boxes) == 2
+    both = on_one_image("a", ("cat", 10, 10, 50, 50), ("pet", 10, 10, 50, 50))  # classes that nest by design
+    assert len(merge([both, on_one_image("b", ("cat", 10, 10, 50, 50))], hashes=twins()).conflicts) == 0
+
+
+def test_flags_and_masks_that_disagree_are_a_conflict() -> None:
+    box = ("cat", 1.0, 1.0, 10.0, 10.0)
+    masks = [b"[[1,1,11,1,11,11]]", b"[[1.0,1,11,1,11,11.01]]", b"[[1,1,11,1,6,11]]"]
+    a = on_one_image("a", box, difficult=False, segmentation=masks[0])
+    said = on_one_image("b", box, difficult=True, segmentation=masks[1])
+    done = merge([a, said], hashes=twins())
+    (what,) = done.conflicts["what"]
+    assert "difficult False and True" in what and "mask" not in what and "the first was kept" in what
+    other = on_one_image("b", box, segmentation=masks[2])
+    assert ["masks differ" in what for what in merge([a, other], hashes=twins()).conflicts["what"]] == [True]
+
+
+def test_many_boxes_of_two_copies_take_time_by_their_number() -> None:
+    rows = [("cat", float(n % 60), float(n // 60 % 60), 3.0, 3.0) for n in range(20_000)]
+    a, b = on_one_image("a", *rows), on_one_image("b", *rows)
+    done = merge([a, b], hashes=twins())
+    assert done.same_boxes == 20_000 and len(done.dataset.boxes) == 20_000
+    flat = [("cat", 5.0, 5.0, 0.0, 4.0)] * 3000
+    assert len(merge([on_one_image("a", *flat), on_one_image("b", *flat)], hashes=twins()).dataset.boxes) == 3000
+
+
+def test_provenance_has_a_row_for_every_image_of_every_source() -> None:
+    a = cats("a")
+    b = named("b", [("images/1.jpg", "cat", 1, 1, 10, 10)], images=["images/0.jpg", "images/1.jpg"])
+    c = named("c", [], images=["images/1.jpg"])
+    a = a.replace(images=a.images.assign(source_id=[7, 9]))
+    b = b.replace(images=b.images.assign(source_id=[7, 8]))
+    done = merge([a, b, c], hashes={**twins(), ("/c.zip", "images/1.jpg"): "same"})
+    assert done.provenance.astype(object).where(done.provenance.notna(), None).to_numpy().tolist() == [
+        ["images/1.jpg", "kept", "a", "images/1.jpg", 7, "same", "a;b"],
+        ["images/2.jpg", "kept", "a", "images/2.jpg", 9, None, "a"],
+        ["images/0.jpg", "kept", "b", "images/0.jpg", 7, None, None],
+        ["images/1.jpg", "merged", "b", "images/1.jpg", 8, "same", None],
+        ["images/1.jpg", "merged", "c", "images/1.jpg", None, "same", None],
+    ]
+    assert done.became.tolist() == [0, 1, 2, 0, 0]
+
+
+def test_images_without_a_split_beside_a_split_set() -> None:
+    a = cats("a", images=[{"file": f"images/{n}.jpg", "split": split} for n, split in ((1, "train"), (2, "val"))])
+    b = named("b", [("images/3.jpg", "cat", 1, 1, 5, 5), ("images/1.jpg", "cat", 1, 1, 10, 10)])
+    done = merge([a, b], hashes=twins())  # b's 1.jpg is a's, which is in train
+    assert done.dataset.images["split"].isna().tolist() == [False, False, True]
+    (notice,) = [note for note in done.dataset.about.notices if note.kind == "images-without-split"]
+    assert "1 image of b" in notice.text and "unassigned" in notice.text and "--into" in notice.text
+    into = merge([a, b], hashes=twins(), into="train").dataset
+    assert into.images["split"].tolist() == ["train", "val", "train"]
+    assert not [note for note in into.about.notices if note.kind == "images-without-split"]
+    assert not [note for note in merge([b, b]).dataset.about.notices if note.kind == "images-without-split"]
+    for wrong in ("a/b", "", ".."):
+        with pytest.raises(ConfigError, match="split"):
+            merge([a, b], into=wrong)
 
 
 def test_states_splits_and_sizes_that_disagree() -> None:
@@ -157,6 +270,30 @@ def test_what_the_first_copy_does_not_say_is_filled_in() -> None:
     box = merge([cats("a"), b], hashes=twins()).dataset.boxes.iloc[0]
     assert box["difficult"] is True or box["difficult"] == True  # noqa: E712
     assert box["segmentation"] == mask
+
+
+def test_an_area_goes_with_its_own_box_or_mask() -> None:
+    a = on_one_image("a", ("cat", 10, 10, 50, 50))
+    b = on_one_image("b", ("cat", 11, 10, 50, 51), area=2550.0)
+    assert merge([a, b], hashes=twins()).dataset.boxes["area"].isna().all()
+    b = on_one_image("b", ("cat", 11, 10, 50, 51), area=900.0, segmentation=b"[[11,10,61,10,30,61]]")
+    assert merge([a, b], hashes=twins()).dataset.boxes["area"].tolist() == [900.0]
+
+
+def test_copies_that_are_to_be_resized_differently_stay_apart() -> None:
+    small = resize(cats("b"), 64).dataset
+    done = merge([cats("a"), small], hashes=twins())
+    assert done.united == 0 and len(done.dataset) == 4
+    again = {("/b.zip", "images/1.jpg"): "x", ("/c.zip", "images/1.jpg"): "x"}
+    assert merge([small, resize(cats("c"), 64).dataset], hashes=again).united == 1
+
+
+@pytest.mark.parametrize("side", [float("nan"), float("inf"), -5.0, 1e300, 0.0])
+def test_boxes_that_are_none_are_united_all_the_same(side: float) -> None:
+    box = ("cat", 1.0, 2.0, side, 4.0)
+    done = merge([on_one_image("a", box), on_one_image("b", box, ("cat", 30.0, 30.0, 9.0, 9.0))], hashes=twins())
+    assert len(done.dataset.boxes) in (2, 3)  # what is no number is like no other
+    assert done.same_boxes == 3 - len(done.dataset.boxes)
 
 
 def test_twice_the_same_box_in_one_copy_stays_twice() -> None:
@@ -266,6 +403,8 @@ def test_content_hashes_reads_what_may_be_equal(tmp_path: Path) -> None:
     assert sorted(Path(root, member).name for root, member in found) == ["a0.bmp", "a1.bmp", "b0.bmp", "b1.bmp"]
     assert len(set(found.values())) == 2
     assert dsq.content_hashes(a) == {}
+    assert len(dsq.content_hashes([a, a])) == 3
+    assert merge([a, a], hashes=dsq.content_hashes([a, a])).united == 3
     done = merge([a, b], hashes=found)
     assert done.united == 2
     assert len(done.dataset) == 4

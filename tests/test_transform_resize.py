@@ -93,6 +93,24 @@ def test_turning_alone_is_exact(orientation: int) -> None:
     assert done.dataset.headers["orientation"].tolist() == [1]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_turn_that_is_not_asked_for_stays(mode: str) -> None:
+    """The tag, the pixels and the boxes say together what they said before."""
+    done = resize(one(6), (60, 40), mode=mode)
+    assert (done.turned, done.tagged) == (0, 1)
+    changed = apply_pixel_ops(marked(6), done.dataset.images["pixel_ops"][0])
+    with Image.open(io.BytesIO(changed)) as image:
+        assert image.getexif()[0x0112] == 6
+    assert white_box(changed) == pytest.approx(box_of(done.dataset), abs=1.5)
+    shares = [
+        box_of(data)[at] / data.images[("width", "height")[at % 2]][0]
+        for data in (one(), done.dataset)
+        for at in range(4)
+    ]
+    assert shares[:4] == pytest.approx(shares[4:])
+    assert resize(one(6), (60, 40), auto_orient=True).tagged == 0
+
+
 def test_a_tiff_is_turned_once() -> None:
     done = resize(one(6), auto_orient=True)
     assert white_box(apply_pixel_ops(marked(6, "TIFF"), done.dataset.images["pixel_ops"][0])) == box_of(done.dataset)

@@ -217,3 +217,15 @@ def test_real_versions_stay_together(shared_data: object) -> None:
     images = done.dataset.images
     stems = images["file"].str.extract(r"([^/]+)\.rf\.")[0]
     assert (images.groupby(stems)["split"].nunique() == 1).all()
+
+
+def test_no_more_folds_than_there_is_to_deal_out() -> None:
+    data = dsq.build_dataset([(f"{n}.jpg", "cat", 1, 1, 5, 5) for n in range(120)])
+    done = split(data, folds=120)
+    assert done.shares["images"].tolist() == [1] * 120
+    with pytest.raises(ConfigError, match="121 folds were asked for of 120 images"):
+        split(data, folds=121)
+    with pytest.raises(ConfigError, match="of 60 groups"):
+        split(data, folds=61, groups=[[n // 2 for n in range(120)]])
+    with pytest.raises(ConfigError, match="of 0 images"):
+        split(dsq.build_dataset(), folds=2)

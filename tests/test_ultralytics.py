@@ -62,3 +62,16 @@ def test_samples(utils: ModuleType, tmp_path: Path, name: str, task: str) -> Non
 @pytest.mark.parametrize("name", ["coco-tiny", "traffic-ground", "raccoon", "bccd", "odd/sahi-terrain-coco"])
 def test_real_sets(utils: ModuleType, shared_data: Path, tmp_path: Path, name: str, task: str) -> None:
     check(utils, shared_data / name, tmp_path / "out", task)
+
+
+@pytest.mark.parametrize("name", ["ships-yolov8", "pen-zip", "odd/datumaro-roboflow-yolo"])
+def test_a_yolo_set_that_is_copied_names_its_own_folders(
+    utils: ModuleType, shared_data: Path, tmp_path: Path, name: str
+) -> None:
+    for stray in ("train", "valid"):  # what the source's `../train/images` would lead to from here
+        (tmp_path / stray / "images").mkdir(parents=True)
+    convert(shared_data / name, tmp_path / "out", to="yolo")
+    found = utils.check_det_dataset(str(tmp_path / "out" / "data.yaml"), autodownload=False)
+    for split in ("train", "val"):
+        folder = Path(found[split])
+        assert (tmp_path / "out") in folder.parents and any(folder.iterdir())

@@ -199,8 +199,8 @@ def test_single_file(tmp_path: Path) -> None:
 
 
 def test_nothing_but_pictures_when_forced(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="nothing in it could be read as voc"):
-        read(build(tmp_path, {"JPEGImages/a.jpg": (64, 48)}), format="voc")
+    data = read(build(tmp_path, {"JPEGImages/a.jpg": (64, 48)}), format="voc")
+    assert facts(data) == [("JPEGImages/a.jpg", True, "unlabelled")]
     with pytest.raises(ReadError, match="nothing in it could be read as voc"):
         read(build(tmp_path / "none", {"a.txt": "x"}), format="voc")
 
@@ -291,6 +291,7 @@ def test_labelmap_gives_the_classes(tmp_path: Path) -> None:
     assert data.about.class_lists[0].names == ("background", "dog", "cat")
     assert data.about.documents["labelmap.txt"] == labelmap.encode()
     assert parse_labelmap("a:1,2,3::\n\n a \nb") == ["a", "b"]
+    assert parse_labelmap('a\n# dsq: "x:y"\n# dsq: "x\n# dsq: 1\n#dsq: "z"\n# b') == ["a", "x:y"]
 
 
 def test_classes_are_sorted_names_in_use(tmp_path: Path) -> None:

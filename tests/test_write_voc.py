@@ -201,8 +201,23 @@ def test_class_names_that_xml_cannot_hold(tmp_path: Path, data: Dataset) -> None
         assert [box[0] for box in heard[name][-1]] == [box[0] for box in boxes]
     assert losses["names-changed"] == len(texts)
     used = {name for *_, boxes in wanted.values() for name, *_ in boxes}
-    assert losses["unused-classes-dropped"] == len(ODD) - len(used), "no labelmap.txt can hold a:b"
-    assert found.categories["name"].tolist() == sorted(used)
+    known = data.categories["name"]
+    listed = [texts.get(name, name) for name in known if name != "background" or name in used]
+    assert losses.get("unused-classes-dropped", 0) == ("background" not in used)
+    assert found.categories["name"].tolist() == listed
+
+
+def test_a_class_name_that_a_line_of_labelmap_cannot_hold(tmp_path: Path) -> None:
+    """It stands in a comment, which other tools pass over."""
+    data = build_dataset([("a.jpg", "x:y", 1, 1, 9, 9)], classes=["b", "x:y", "#1", "a"])
+    _, losses = written(data, tmp_path / "set")
+    assert losses == {}
+    lines = tree(tmp_path / "set")["labelmap.txt"].decode().splitlines()
+    assert lines[1:] == ["b:::", '# dsq: "x:y"', '# dsq: "#1"', "a:::"]
+    found = read(tmp_path / "set")
+    assert found.categories["name"].tolist() == ["b", "x:y", "#1", "a"] and found.categories["declared"].all()
+    assert not export(remap(found, {"b": "c"}).dataset, tmp_path / "again")
+    assert read(tmp_path / "again").categories["name"].tolist() == ["c", "x:y", "#1", "a"]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[fixture_is_fine])
@@ -234,7 +249,8 @@ def values(element: etree._Element) -> tuple[Any, ...]:
 )
 def test_real_sets_stay_as_they_are(shared_data: Path, tmp_path: Path, name: str) -> None:
     data = read(shared_data / name, format="voc")
-    assert not export(data, tmp_path / "set", to="voc")
+    losses = export(data, tmp_path / "set", to="voc").counts
+    assert losses == ({"images-missing": 5} if "no-images" in name else {})
     same_tables(data, read(tmp_path / "set", format="voc"))
     before, after = tree(shared_data / name), tree(tmp_path / "set")
     for file, content in before.items():
@@ -342,6 +358,54 @@ def test_a_changed_set_keeps_what_is_still_true(odd: Path, tmp_path: Path) -> No
     root = etree.fromstring(tree(tmp_path / "wide")["Annotations/a.xml"])
     assert root.findtext("size/width") == "128" and root.find("object/robndbox") is None
     assert root.findtext("object/bndbox/xmax") == "128"
+
+
+CLASS_LISTS = {
+    "train.txt": "a\nb\nc\nd\ne\n", "cat_train.txt": "a  1\nb -1\nc  0\nd  1\ne -1\n",
+    "dog_train.txt": "a -1\nb  1\nc -1\nd  1\ne -1\n", "dog_other.txt": "a -1\nb  1\n",
+}  # fmt: skip
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    """A set with lists of what each image holds: cats in a, c (difficult) and d, dogs in b and d."""
+    root = tmp_path / "listed"
+    held = {"a": ["cat"], "b": ["dog"], "c": ["cat*"], "d": ["dog", "cat", "cat*"], "e": []}
+    for name, things in held.items():
+        inner = "".join(
+            f"<object><name>{each.strip('*')}</name><difficult>{int('*' in each)}</difficult>{box(1, 1, 9, 9)}</object>"
+            for each in things
+        )
+        for file, data in ((f"Annotations/{name}.xml", xml(inner, f"<filename>{name}.jpg</filename>").encode()),
+                           (f"JPEGImages/{name}.jpg", picture(64, 48))):  # fmt: skip
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            (root / file).write_bytes(data)
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    for name, text in CLASS_LISTS.items():
+        (root / "ImageSets" / "Main" / name).write_text(text)
+    return root
+
+
+def test_lists_of_a_class_say_what_the_boxes_say(listed: Path, tmp_path: Path) -> None:
+    data = read(listed)
+    main = "ImageSets/Main/"
+
+    def lists(name: str) -> dict[str, str]:
+        files = tree(tmp_path / name)
+        return {file[len(main) :]: files[file].decode() for file in files if file.startswith(main)}
+
+    assert not export(data, tmp_path / "same") and lists("same") == CLASS_LISTS
+    one = remap(data, {"cat": "dog"}).dataset
+    assert export(one, tmp_path / "one").as_dict() == {"documents-dropped": 1, "class-lists-corrected": 3}
+    told = lists("one")
+    assert told["dog_train.txt"] == "a  1\nb  1\nc  0\nd  1\ne -1\n" and told["dog_other.txt"] == "a  1\nb  1\n"
+    assert "cat_train.txt" not in told
+    sure = data.replace(boxes=data.boxes[data.boxes["difficult"].fillna(False).astype(bool)].reset_index(drop=True))
+    losses = export(sure, tmp_path / "sure").as_dict()
+    assert lists("sure")["cat_train.txt"] == "a -1\nb -1\nc  0\nd  1\ne -1\n"  # d still has one
+    assert losses["class-lists-corrected"] == 4  # a of cats, b and d of dogs, and b again
+    hard = export(data, tmp_path / "hard", difficult="drop").as_dict()
+    assert lists("hard")["cat_train.txt"] == "a  1\nb -1\nc -1\nd  1\ne -1\n" and hard["class-lists-corrected"] == 1
 
 
 def test_a_set_that_was_dealt_out_anew_is_laid_out_anew(odd: Path, tmp_path: Path) -> None:
@@ -467,7 +531,7 @@ def test_losses_have_names(tmp_path: Path) -> None:
     names, losses = written(data, tmp_path / "set")
     assert losses == {
         "keypoints-dropped": 1, "crowd-dropped": 2, "areas-dropped": 1, "extras-dropped": 1, "documents-dropped": 1,
-        "supercategories-dropped": 1, "class-ids-changed": 1, "ids-changed": 1, "images-emptied": 2, "size-unknown": 1,
+        "supercategories-dropped": 1, "class-ids-changed": 1, "ids-changed": 1, "images-emptied": 2,
         "boxes-unsized": 1,
     }  # fmt: skip
     files = tree(tmp_path / "set")
@@ -507,15 +571,16 @@ def test_real_sets_of_other_formats(shared_data: Path, tmp_path: Path, name: str
     found = read(tmp_path / "set.zip")
     relative = data.images["unit"] == "relative"
     gone = relative & (data.images["label_state"] == "labelled")
-    assert losses.get("size-unknown", 0) == gone.sum()
     emptied = losses.get("images-emptied", 0)
     left = losses.get("images-left-out", 0)
-    for state, off in (("background", 0), ("unlabelled", emptied - left), ("labelled", -emptied)):
+    assert emptied + left == gone.sum()
+    for state, off in (("background", 0), ("unlabelled", emptied), ("labelled", -emptied - left)):
         there = data.images["label_state"] == state
         assert (found.images["label_state"] == state).sum() == there.sum() + off
     lost = losses.get("crowd-dropped", 0)
     unsized = data.boxes["image_id"].isin(data.images.loc[gone, "image_id"])
     assert len(found.boxes) == len(data.boxes) - lost - unsized.sum()
+    assert "list-skipped" not in [notice.kind for notice in found.about.notices]  # no list names what was left out
     missing = set(data.categories["name"]) - set(found.categories["name"])
     assert len(missing) == losses.get("unused-classes-dropped", 0)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -28,6 +30,7 @@ VERBS = {
     "rules": "List the rules.",
     "explain": "Print a rule's page.",
     "init": "Write a commented dsq.toml.",
+    "cache": "Say where measured images are kept, and how many; clear it.",
 }
 
 
@@ -63,6 +66,7 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; every failure becomes one paragraph and an exit code."""
+    stops = _take_signals()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
@@ -79,6 +83,9 @@ def main() -> None:
     except click.Abort:
         _say("interrupted; nothing was left half-written.")
         code = EXIT_INTERRUPTED
+    except Stopped as stopped:
+        _say(f"stopped by {signal.Signals(stopped.number).name}; nothing was left half-written.")
+        code = stopped.code
     except DsqError as error:
         _say(printable(str(error)))
         try:
@@ -94,7 +101,37 @@ def main() -> None:
         code = EXIT_BUG
     except Exception:
         code = _bug()
+    finally:
+        for number, handler in stops.items():
+            signal.signal(number, handler)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class Stopped(SystemExit):
+    """The process was told to end, by the signal `number`; worker processes end by it without a word."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+
+def _take_signals() -> dict[int, Any]:
+    """Let signals that end a process end it as Ctrl-C does, so that what is half-written is taken away; the handlers
+    that they had. One that is ignored (nohup) stays so.
+    """
+
+    def stop(number: int, _: Any) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+        raise Stopped(number)
+
+    taken: dict[int, Any] = {}
+    if threading.current_thread() is not threading.main_thread():
+        return taken
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            taken[number] = signal.signal(number, stop)
+    return taken
 
 
 def _say(text: str) -> None:

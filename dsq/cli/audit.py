@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dsq.cli.options import Progress, emit, read_source, reading_options
+from dsq.cli.options import Progress, emit, measuring_options, read_source, reading_options
 from dsq.errors import EXIT_CLEAN, EXIT_FINDINGS, ConfigError
 
 LONGEST_VALUE = 200  # of a text after --set
@@ -26,7 +26,11 @@ SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "text"}
     help="Exit with 1 from this severity on.  [default: error]",
 )
 @click.option("--all", "all_", is_flag=True, help="Show every finding, not a few lines a rule.")
+@click.option(
+    "--production", metavar="SAMPLE", help="Pictures that a model will meet: a folder, zip, video or labelled set."
+)
 @click.option("--tables-only", is_flag=True, help="Judge the annotations alone; open no image file.")
+@measuring_options
 @click.option("-o", "--output", metavar="FILE", help="Write the report to FILE; its suffix says the format.")
 @click.option(
     "--output-format",
@@ -43,7 +47,10 @@ def command(
     config: str | None,
     fail_on: str | None,
     all_: bool,
+    production: str | None,
     tables_only: bool,
+    workers: int | None,
+    rehash: bool,
     output: str | None,
     output_format: str | None,
     overwrite: bool,
@@ -54,9 +61,13 @@ def command(
 
     Exit code: 0 nothing at or above --fail-on, 1 findings, 2 bad usage or unreadable input, 3 a bug of ours.
     """
+    import logging
+
     from dsq.config import load_config
     from dsq.engine import audit, choose, settle
 
+    if quiet:
+        logging.getLogger("dsq").setLevel(logging.ERROR)
     settings = load_config(config)
     thresholds = {name: dict(values) for name, values in settings.thresholds.items()}
     for text in set_:
@@ -76,6 +87,9 @@ def command(
         thresholds=thresholds,
         per_path_ignores=settings.per_path_ignores,
         tables_only=tables_only,
+        workers=workers,
+        rehash=rehash,
+        production=production,
         progress=progress,
     )
     if form == "text":

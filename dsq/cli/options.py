@@ -42,6 +42,16 @@ _READING = (
     ),
 )
 
+_MEASURING = (
+    click.option(
+        "--workers",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Processes that measure images.  [default: as the work is worth, one a processor at most]",
+    ),
+    click.option("--rehash", is_flag=True, help="Read every image again instead of trusting its time and size."),
+)
+
 _WRITING = (
     click.option("-o", "--output", metavar="DST", required=True, help="Folder to write, or a zip: NAME.zip."),
     click.option(
@@ -88,6 +98,13 @@ def many_reading_options(func: F) -> F:
     for option in reversed(_READING):
         func = option(func)
     return click.argument("srcs", metavar="SRC...", nargs=-1, required=True)(func)
+
+
+def measuring_options(func: F) -> F:
+    """Options of every verb that looks at pixels: `workers`, `rehash`."""
+    for option in reversed(_MEASURING):
+        func = option(func)
+    return func
 
 
 def writing_options(func: F) -> F:

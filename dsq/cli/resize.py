@@ -67,10 +67,21 @@ def command(
         headers=Scan(dataset, progress=progress).headers, fill=colour,
     )  # fmt: skip
     said = [f"{done.images:,} of {len(dataset):,} images change, {done.turned:,} of them are turned upright"]
+    if done.tagged:
+        said.append(
+            f"{done.tagged:,} image{'s keep their' if done.tagged > 1 else ' keeps its'} EXIF orientation; boxes hold for "
+            "the pixels as stored, but Ultralytics turns such images when it loads them: --auto-orient turns both"
+        )
     if done.skipped:
         said += [f"{len(done.skipped):,} images of unknown size stay as they are:", *list_some(done.skipped, 3)]
     said += [f"{count:,} {what} could not follow and were left out" for what, count in done.lost.items()]
-    facts = {"changed": done.images, "turned": done.turned, "skipped": done.skipped, "left_out": done.lost}
+    facts = {
+        "changed": done.images,
+        "turned": done.turned,
+        "exif_kept": done.tagged,
+        "skipped": done.skipped,
+        "left_out": done.lost,
+    }
     write_dataset(done.dataset, progress=progress, said=said, facts=facts, **options)
 
 

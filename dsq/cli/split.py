@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another draw.")
 @click.option("--random", "by_chance", is_flag=True, help="Do not share out the classes evenly.")
 @click.option("--groups", metavar="CSV", help="Columns file and group: images of one group stay together.")
+@click.option("--grouped", is_flag=True, help="Near copies and pictures of one scene stay together, by their pixels.")
 @click.option("--no-siblings", is_flag=True, help="Part versions of one picture (.rf. names, augmented copies).")
 @click.option("--no-hash", is_flag=True, help="Do not look for identical image files.")
 @click.option(
@@ -39,6 +41,7 @@ def command(
     seed: int,
     by_chance: bool,
     groups: str | None,
+    grouped: bool,
     no_siblings: bool,
     no_hash: bool,
     sequences: str,
@@ -48,18 +51,28 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Deal the images of SRC out anew; identical images and versions of one picture stay in one split."""
+    """Deal the images of SRC out anew; identical images and versions of one picture stay in one split.
+
+    --grouped looks at the pixels, too: no copy and no second picture of a scene gets into another split.
+    """
     shares = parse_ratios(ratios)
     from dsq.contents import content_hashes
     from dsq.transform.split import split
 
     progress = Progress(quiet)
     dataset = read_source(src, progress, **take_reading(options))
-    given = [read_groups(groups, dataset)] if groups else []
+    given: list[Sequence[Any]] = [read_groups(groups, dataset)] if groups else []
     if not no_hash:
         hashes = content_hashes(dataset, progress=progress)
         places = zip(dataset.images["root"].astype(object), dataset.images["member"], strict=True)
         given.append([hashes.get(place) for place in places])
+    noticed: list[str] = []
+    if grouped:
+        from dsq.analyse.groups import group_duplicates
+
+        alike = group_duplicates(dataset, progress=progress)
+        given.append(alike.keys)
+        noticed = alike.notes
     done = split(
         dataset, shares, seed=seed, stratified=not by_chance, groups=given, siblings=not no_siblings,
         sequences=sequences, keep=keep, folds=folds, fold=fold,
@@ -72,9 +85,9 @@ def command(
     facts = {
         "splits": done.shares.to_dict("records"),
         "classes": done.classes.to_dict("records"),
-        "notes": done.notes,
+        "notes": [*noticed, *done.notes],
     }
-    write_dataset(done.dataset, progress=progress, said=[*said, *done.notes], facts=facts, **options)
+    write_dataset(done.dataset, progress=progress, said=[*said, *noticed, *done.notes], facts=facts, **options)
 
 
 def parse_ratios(text: str | None) -> dict[str, float] | list[float] | None:

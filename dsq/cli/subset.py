@@ -16,6 +16,7 @@ from dsq.errors import ConfigError
 @click.option("--splits", metavar="A,B,...", help="Only images of these splits; none: of no split.")
 @click.option("--states", metavar="A,B,...", help="Only images that are labelled, background, unlabelled.")
 @click.option("--count", type=int, help="So many images.")
+@click.option("--diverse", type=int, metavar="N", help="The N images that differ most, by their pixels.")
 @click.option("--random", "by_chance", is_flag=True, help="Draw --count by chance, not class by class.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another draw.")
 @click.option(
@@ -33,6 +34,7 @@ def command(
     splits: str | None,
     states: str | None,
     count: int | None,
+    diverse: int | None,
     by_chance: bool,
     seed: int,
     emptied: str,
@@ -40,12 +42,19 @@ def command(
     **options: Any,
 ) -> None:
     """Write the part of SRC that every given option keeps."""
-    if not (classes or splits or states) and count is None:
-        raise ConfigError("nothing was chosen.", hint="Use --classes, --splits, --states or --count.")
+    if not (classes or splits or states) and count is None and diverse is None:
+        raise ConfigError("nothing was chosen.", hint="Use --classes, --splits, --states, --count or --diverse.")
+    if count is not None and diverse is not None:
+        raise ConfigError("--count and --diverse were both given.", hint="Give one of them.")
     from dsq.transform.subset import subset
 
     progress = Progress(quiet)
     dataset = read_source(src, progress, **take_reading(options))
+    signatures = None
+    if diverse is not None:
+        from dsq.analyse.diversity import read_signatures
+
+        signatures = read_signatures(dataset, progress=progress)
     done = subset(
         dataset,
         classes=_list(classes),
@@ -53,6 +62,8 @@ def command(
         states=_list(states),
         count=count,
         stratified=not by_chance,
+        diverse=diverse,
+        signatures=signatures,
         emptied=emptied,
         seed=seed,
     )

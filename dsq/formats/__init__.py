@@ -99,14 +99,7 @@ def read(
 def _read(request: Request, format: str | None) -> Dataset:
     """Read as the given format, or as the one that is surest of the source."""
     if format is not None:
-        dataset = load_format(format).read(request)
-        if not len(dataset.problems) and ((format != "images" and not _says_something(dataset)) or not len(dataset)):
-            raise ReadError(
-                f"nothing in it could be read as {format}.",
-                where=request.src,
-                hint=f"It holds {request.summary()}. Leave --format out to have it recognised.",
-            )
-        return _seen_as(dataset, request, f"--format {format}")
+        return _seen_as(_read_as(request, format), request, f"--format {format}")
     matches = []
     for order, name in enumerate(FORMATS):
         match = load_format(name).sniff(request)
@@ -138,6 +131,26 @@ def _read(request: Request, format: str | None) -> Dataset:
         + (f"Tried {tried}. " if tried else "Looked for COCO JSON, Pascal VOC XML, YOLO labels and images. ")
         + "`--format voc|coco|yolo|images` forces a format, `--image-root DIR` says where the images lie.",
     )
+
+
+def _read_as(request: Request, format: str) -> Dataset:
+    """Read as the format that was asked for. Images of which no file speaks are unlabelled ones of that format, unless
+    another format's annotations are there.
+    """
+    dataset = load_format(format).read(request)
+    if len(dataset.problems) or (len(dataset) and (format == "images" or _says_something(dataset))):
+        return dataset
+    hint = f"It holds {request.summary()}. Leave --format out to have it recognised."
+    if len(dataset):
+        sniffed = [load_format(name).sniff(request) for name in FORMATS if name not in ("images", format)]
+        found = [match.why for match in sniffed if match is not None and match.sure >= UNSURE]
+        if not found and find_foreign(request) is None:
+            count = f"{len(dataset):,} image{'s' if len(dataset) > 1 else ''}"
+            about, text = dataset.about, f"no file says anything of the {count}: they count as unlabelled"
+            notices = (*about.notices, Notice("no-annotations", text))
+            return dataset.replace(about=replace(about, notices=notices))
+        hint = f"It holds {found[0]}. Leave --format out to have that read." if found else hint
+    raise ReadError(f"nothing in it could be read as {format}.", where=request.src, hint=hint)
 
 
 def _tell_others(dataset: Dataset, others: Mapping[str, Match]) -> Dataset:

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from dsq.source import IMAGE_SUFFIXES, Source, is_image
-
-
-class Place(NamedTuple):
-    """Where a file's bytes lie."""
-
-    root: str
-    member: str
 
 
 class _Ends:
@@ -51,15 +43,17 @@ def _hash_ends(name: str) -> Iterator[int]:
 
 
 class ImageIndex:
-    """Image files of one or more sources, found by the names that annotations use."""
+    """Image files of one or more sources, found by the names that annotations use. places: by name, the root of the
+    source that holds it.
+    """
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.sources = list(sources)
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, str] = {}
         for source in sources:
             for name in source.with_suffix(*IMAGE_SUFFIXES):
                 if (name[0] != "." and "/." not in name) or is_image(name):  # but `.jpg` is none
-                    self.places.setdefault(name, Place(source.root, name))
+                    self.places.setdefault(name, source.root)
 
     def __len__(self) -> int:
         return len(self.places)

@@ -34,7 +34,6 @@ def read(request: Request) -> Dataset:
     ids = np.arange(1, count + 1)
     head = make_table(HEADERS, count, image_id=ids, **facts)
     unknown = ((head["error"] != "") | (head["width"] <= 0) | (head["height"] <= 0)).to_numpy()
-    places = [request.images.places[name] for name in files]
     columns = list(zip(*request.refusals(), strict=True)) or [()] * 4
     texts = [name for name in request.with_suffix(*_TEXTS) if not _PROSE.match(name.rpartition("/")[2])]
     return Dataset(
@@ -43,8 +42,8 @@ def read(request: Request) -> Dataset:
             count,
             image_id=ids,
             file=files,
-            root=pd.Categorical([place.root for place in places]),
-            member=[place.member for place in places],
+            root=pd.Categorical([request.images.places[name] for name in files]),
+            member=files,
             width=pd.arrays.IntegerArray(head["width"].to_numpy(copy=True), unknown),
             height=pd.arrays.IntegerArray(head["height"].to_numpy(copy=True), unknown.copy()),
             split=pd.Categorical([split_of_path(name) for name in files]),

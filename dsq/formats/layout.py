@@ -17,7 +17,6 @@ import pandas as pd
 
 from dsq.errors import ReadError
 from dsq.formats.image_index import ImageIndex as ImageIndex
-from dsq.formats.image_index import Place as Place
 from dsq.formats.image_index import shared_end as shared_end
 from dsq.formats.image_index import stem as stem
 from dsq.headers import Header, read_headers
@@ -196,11 +195,10 @@ class Request:
         found: list[Header | None] = [None] * len(names)
         done = 0
         for source in (self.source, *self.image_sources, *self.extra_sources):
-            mine = [i for i, name in enumerate(names) if self.images.places[name].root == source.root]
+            mine = [i for i, name in enumerate(names) if self.images.places[name] == source.root]
             for start in range(0, len(mine), 2000):
                 part = mine[start : start + 2000]
-                members = [self.images.places[names[i]].member for i in part]
-                for i, header in zip(part, read_headers(source, members), strict=True):
+                for i, header in zip(part, read_headers(source, [names[i] for i in part]), strict=True):
                     found[i] = header
                 done += len(part)
                 if self.progress:

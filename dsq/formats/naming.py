@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import posixpath
 import re
+import string
 import unicodedata
 from collections.abc import Iterator
 
@@ -35,6 +36,8 @@ _CONTAINERS = frozenset(
 _SPLIT_DATA = re.compile(r"obj_.+_data")
 _RESERVED = r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)"
 _PLAIN = re.compile(rf"(?!{_RESERVED})[^\W.][\w\-+=()\[\]]*(?:\.[\w\-+=()\[\]]+)*", re.IGNORECASE)
+_USUAL = f"{string.ascii_letters}{string.digits}_-+=()[].\n".encode()  # in names that fit it, one a line
+_SURE_STARTS = frozenset(f"{string.ascii_letters}{string.digits}_") - frozenset("cpnalCPNAL")  # of no reserved name
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>:\"|?*\ud800-\udc7f\udd00-\udfff]|[. ]+$")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -45,31 +48,38 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
     folder: what all of them lie in ("" for none). by_split: in a subfolder a split (see `split_folders`).
     pair_by_stem: no two names may differ in their extension alone.
     Folders that say no more than "images" or name a split are left out, other subfolders stay. Names that two
-    files would share, also where case does not count, and unsafe characters are changed; a row for the same file as
-    an earlier one gets its name. The first of two that collide keeps its name.
+    files would share, also where case or the way to write an accent does not count, and unsafe characters are changed;
+    a row for the same file as an earlier one gets its name. The first of two that collide keeps its name.
     """
     images = dataset.images
     folders = split_folders(images) if by_split else {}
     files: list[str] = images["file"].tolist()
     splits = text_or_none(images["split"]).tolist()
-    parts = [(file.replace("\\", "/") if "\\" in file else file).rpartition("/") for file in files]
-    above, bases = [part[0] for part in parts], [part[2] for part in parts]
-    wrapped = _wrapping(images)
+    plain = [file.replace("\\", "/") if "\\" in file else file for file in files]
+    known: dict[str, str] = {}
+    above = [known.setdefault(path, path) for path in (file[: max(file.rfind("/"), 0)] for file in plain)]
+    bases = [file[file.rfind("/") + 1 :] for file in plain]
+    roots = text_or_none(images["root"]).tolist()
+    wrapped = _wrapping(roots, above)
     if wrapped:
-        roots = text_or_none(images["root"]).tolist()
         above = [path.removeprefix(wrapped.get(root, "")) for path, root in zip(above, roots, strict=True)]
     wheres = list(zip(above, splits, strict=True))
     places: dict[tuple[str, str | None], str] = {}
     for path, split in set(wheres):
         kept = [folder, folders.get(split, "") if by_split else "", *_kept(path, split)]
         places[path, split] = "".join(f"{part}/" for part in kept if part)
-    odd = [row for row, base in enumerate(bases) if _PLAIN.fullmatch(base) is None]
+    odd = [] if _are_simple(bases) else [row for row, base in enumerate(bases) if _PLAIN.fullmatch(base) is None]
     for row in odd:
         bases[row] = _harmless(bases[row])
-    names = [places[where] + base for where, base in zip(wheres, bases, strict=True)]
-    keys = [_cut(name)[0].casefold() for name in names] if pair_by_stem else list(map(str.casefold, names))
+    made = (places[where] + base for where, base in zip(wheres, bases, strict=True))
+    names = [file if name == file else name for name, file in zip(made, files, strict=True)]
+    del bases, above, wheres
+    keys: list[str] = []
+    endings = {name[name.rfind(".") :] for name in names} if pair_by_stem else {""}
+    if len(endings) > 1 or len(set(map(str.casefold, names))) < len(names):
+        keys = [_key(name, pair_by_stem) for name in names]
     taken = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))  # the first row of each
-    again = [row for row, key in enumerate(keys) if taken[key] != row] if len(taken) < len(keys) else []
+    again = [row for row, key in enumerate(keys) if taken[key] != row]
     first_of: dict[tuple[object, ...], int] = {}
     if again:
         same = _identities(images, names)
@@ -84,7 +94,7 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
             ending = _cut(names[taken[keys[row]]])[1]
             for other in _others(base, ending, splits[row]):
                 name = f"{path}/{other}" if path else other
-                key = (_cut(name)[0] if pair_by_stem else name).casefold()
+                key = _key(name, pair_by_stem)
                 if key not in taken:
                     taken[key] = row
                     names[row] = name
@@ -93,12 +103,21 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
     return names, len(changed)
 
 
-def _wrapping(images: Table) -> dict[str | None, str]:
+def _are_simple(bases: list[str]) -> bool:
+    """Whether all names fit _PLAIN, for sets of which one look at the whole can tell; False says nothing."""
+    text = "\n".join(bases)
+    unusual = text.encode("utf-8", "surrogatepass").translate(None, _USUAL)
+    dotted = ".." in text or ".\n" in text or text.endswith(".")
+    parted = text.count("\n") != len(bases) - 1
+    return not (unusual or dotted or parted) and {base[:1] for base in bases} <= _SURE_STARTS
+
+
+def _wrapping(roots: list[str | None], above: list[str]) -> dict[str | None, str]:
     """What folders all files of a root lie in before the first one that says something: a zip's parent folder."""
     found: dict[str | None, str] = {}
     by_root: dict[str | None, set[str]] = {}
-    for root, file in zip(text_or_none(images["root"]).tolist(), images["file"].tolist(), strict=True):
-        by_root.setdefault(root, set()).add(file.rpartition("/")[0])
+    for root, path in set(zip(roots, above, strict=True)):
+        by_root.setdefault(root, set()).add(path)
     for root, above in by_root.items():
         folders = [path.split("/") if path else [] for path in sorted(above)]
         common = list(posixpath.commonprefix(folders))
@@ -127,6 +146,11 @@ def split_folders(images: Table) -> dict[str | None, str]:
     if names and found.isna().any():
         folders[None] = UNASSIGNED
     return folders
+
+
+def is_split_name(name: str) -> bool:
+    """Whether a split may be called so: by a word that names one folder."""
+    return bool(name.strip()) and not re.search(r"[/\\]", name) and name not in (".", "..")
 
 
 def _order(split: str) -> tuple[int, str]:
@@ -159,6 +183,12 @@ def _cut(name: str) -> tuple[str, str]:
     """Name and extension, as pairing by stem cuts them: a/b.v1.jpg -> (a/b.v1, .jpg)."""
     dot = name.rfind(".")
     return (name[:dot], name[dot:]) if dot > name.rfind("/") + 1 else (name, "")
+
+
+def _key(name: str, pair_by_stem: bool) -> str:
+    """Equal for names that may not stand beside each other."""
+    key = _cut(name)[0] if pair_by_stem else name
+    return (key if key.isascii() else unicodedata.normalize("NFC", key)).casefold()
 
 
 def _others(base: str, ending: str, split: str | None) -> Iterator[str]:

@@ -13,7 +13,8 @@ import click
 from dsq.health import Health, health
 from dsq.model import About, Notice
 from dsq.printing import printable
-from dsq.report import Part, Report
+from dsq.registry import all_rules
+from dsq.report import LEVELS, Part, Report
 
 FORMAT_NAMES = {
     "voc": "Pascal VOC",
@@ -24,11 +25,14 @@ FORMAT_NAMES = {
 }
 SECTIONS = (
     ("MUST FIX", "training would be wrong", "red"),
+    ("PRODUCTION", "how the sample differs from this set", "yellow"),
     ("SHOULD FIX", "", "yellow"),
     ("LOOK", "hints, with a grain of salt", "cyan"),
     ("ABOUT THE SET", "", "blue"),
 )
 NAME_WIDTH = 29
+MUST_FIX, PRODUCTION, SHOULD_FIX, LOOK, ABOUT = range(len(SECTIONS))
+LEAST_OF_A_GROUP = 4  # rules of a group that were all left unchecked are told by its name
 LINES_A_RULE = 3
 LINES_A_SECTION = 14
 LOOKED_AT = 2000  # findings whose messages are compared to see whether all say the same
@@ -56,7 +60,7 @@ def render_text(report: Report, *, show_all: bool = False, colour: bool = False)
         lines.append(head)
         budget = LINES_A_SECTION if len(entries) > 6 else LINES_A_RULE * len(entries)
         examples = max(1, min(LINES_A_RULE, budget // len(entries)))
-        for part, level in sorted(entries, key=lambda entry: -_weight(entry[0], entry[1])):
+        for part, level in sorted(entries, key=lambda entry: _rank(*entry)):
             lines += _rule_lines(report, part, level, None if show_all else examples, paint)
     lines += _not_checked_lines(report, paint)
     if not any(sections):
@@ -105,16 +109,25 @@ def notice_line(notice: Notice) -> str:
 
 
 def _section(part: Part, level: str) -> int:
+    if "production" in part.rule.needs:
+        return PRODUCTION
     if level == "error":
-        return 0
+        return MUST_FIX
     if level == "warning":
-        return 1
+        return SHOULD_FIX
+    return ABOUT if _is_sure(part, level) else LOOK
+
+
+def _is_sure(part: Part, level: str) -> bool:
     chosen = part.table["confidence"][part.table["severity"] == level]
-    return 3 if (chosen == "high").any() else 2
+    return bool((chosen == "high").any())
 
 
-def _weight(part: Part, level: str) -> int:
-    return part.collapsed or part.counts[level]
+def _rank(part: Part, level: str) -> tuple[int, ...]:
+    """Largest first; of what differs in production, which is told once each, the surest."""
+    if _section(part, level) == PRODUCTION:
+        return LEVELS.index(level), not _is_sure(part, level)
+    return (-(part.collapsed or part.counts[level]),)
 
 
 def _rule_lines(report: Report, part: Part, level: str, limit: int | None, paint: Any) -> list[str]:
@@ -202,9 +215,14 @@ def _not_checked_lines(report: Report, paint: Any) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for item in report.not_checked:
         by_reason.setdefault(item.reason, []).append(item.rule)
+    rules = all_rules()
     lines = [paint("NOT CHECKED", "magenta")]
     for reason, names in by_reason.items():
-        text = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        groups = {rules[name].group for name in names}
+        if len(names) >= LEAST_OF_A_GROUP and len(groups) == 1:
+            text = f"{groups.pop()} ({len(names)} rules)"
+        else:
+            text = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         lines.append(f"  {text}: {reason}")
     return lines
 
@@ -225,7 +243,7 @@ def _closing(report: Report, show_all: bool) -> str:
 def _hints(parts: Iterable[Part]) -> Iterable[int]:
     for part in parts:
         for level in part.counts:
-            if _section(part, level) == 2:
+            if _section(part, level) == LOOK:
                 yield part.counts[level]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dsq.errors import ConfigError
+from dsq.formats.naming import UNASSIGNED, is_split_name
 from dsq.model import (
     BOXES,
     FILES,
@@ -18,24 +20,28 @@ from dsq.model import (
     IMAGES,
     PROBLEMS,
     Dataset,
+    Notice,
     Table,
     column,
     text_or_none,
 )  # fmt: skip
 from dsq.transform.collisions import rename_files
 from dsq.transform.extras import object_array, without_keys
+from dsq.transform.licences import unite_licences
 from dsq.transform.remap import remap
 from dsq.transform.suggest import Suggestion, suggest_names
 from dsq.transform.tables import stack
-from dsq.transform.twins import unite_twins
+from dsq.transform.twins import United, unite_twins
 from dsq.transform.unite import unite_abouts, unite_classes
 
 Array = NDArray[Any]
 
 
 class Merged(NamedTuple):
-    """`dataset` and what happened. `provenance`: a row an image of the merge, in its order: `file`, `source`,
-    `source_file`, `source_id`, `sha256` (where it was computed), `boxes_from` (every source that has the image).
+    """`dataset` and what happened. `provenance`: a row an image of the sources, in their order: `file` (in the merge),
+    `status` (kept; merged: it is a copy of that file's image, which stands for both), `source`, `source_file`,
+    `source_id`, `sha256` (of files that have a twin; others were not read), `boxes_from` (of an image that was kept:
+    the sources that have boxes for it). `became`: (rows of provenance,) its position in `dataset.images`.
     `renamed`: {new file: old file}. `conflicts`: copies of one image that disagree (see
     `dsq.transform.twins.unite_twins`). `suggestions`: class names that may mean one class; none was applied.
     `united`: images that were copies of another; `same_boxes`: their boxes that another copy has, too.
@@ -43,6 +49,7 @@ class Merged(NamedTuple):
 
     dataset: Dataset
     provenance: Table
+    became: Array
     renamed: dict[str, str]
     conflicts: Table
     suggestions: list[Suggestion]
@@ -56,6 +63,7 @@ def merge(
     names: Sequence[str] | None = None,
     mapping: Mapping[str, str | None] | None = None,
     hashes: Mapping[tuple[str, str], str] | None = None,
+    into: str | None = None,
 ) -> Merged:
     """Put datasets together; images stay where they are, nothing of them is held in memory.
 
@@ -63,14 +71,19 @@ def merge(
     each dataset is called in `images.source`, as the prefix of files that have to be renamed and in reports
     (default: its own sources). A file name that an earlier dataset has (folders of formats and splits, the
     suffix and case do not count) becomes `<source>_<name>` in its folder. hashes: {(root, member): digest} of image
-    files, from `dsq.content_hashes`; images of an equal digest become one with the boxes of all. Ids are made anew
-    from 1; splits, label states, flags and masks are kept. Cost is linear. ConfigError for a wrong class or name.
+    files, from `dsq.content_hashes`; images of an equal digest become one with the boxes of all, and where they
+    disagree the dataset that comes first is believed. into: the split of images that are in none (default: they stay
+    so, and a notice tells where others have one). Ids are made anew from 1; splits, label states, flags and masks are
+    kept. Cost is linear. ConfigError for a wrong class or name.
     """
     datasets = list(datasets)
     if not datasets:
         raise ConfigError("there is nothing to merge.", hint="Give at least one dataset.")
     if names is not None and (len(names) != len(datasets) or not all(names)):
         raise ConfigError(f"{len(names)} names were given for {len(datasets)} datasets.", hint="Give one each.")
+    if into is not None and not is_split_name(into):
+        raise ConfigError(f"a split cannot be called {into!r}.", hint="Use a plain word such as train.")
+    datasets = unite_licences(datasets) if len(datasets) > 1 else datasets
     sources = _sources(datasets, names)
     owner = np.repeat(np.arange(len(datasets)), [len(dataset) for dataset in datasets])
     whole = _stack(datasets, sources) if len(datasets) > 1 else _alone(datasets[0], sources[0])
@@ -88,10 +101,11 @@ def merge(
     images = united.dataset.images
     kept = united.kept
     files, renamed = rename_files(images, owner[kept], rank[kept])
-    provenance = _provenance(changed.images, files, digests, kept, united.copy_of)
-    final = united.dataset.replace(images=images.assign(file=files))
+    stated = stack({"source_id": "Int"}, [dataset.images for dataset in datasets])["source_id"]
+    provenance = _provenance(changed, stated, files, digests, united)
+    final = _settle_splits(united.dataset.replace(images=images.assign(file=files)), into)
     return Merged(
-        _renumbered(final, datasets), provenance, renamed, united.conflicts, suggestions,
+        _renumbered(final, datasets), provenance, united.copy_of, renamed, united.conflicts, suggestions,
         len(owner) - len(kept), united.boxes,
     )  # fmt: skip
 
@@ -215,23 +229,49 @@ def _suggest(whole: Dataset, known: Mapping[str, set[int]]) -> list[Suggestion]:
     return suggest_names(classes, {name: counts[number] for number, name in names.items()})
 
 
-def _provenance(images: Table, files: Array, digests: Sequence[str | None], kept: Array, copy_of: Array) -> Table:
+def _settle_splits(dataset: Dataset, into: str | None) -> Dataset:
+    """Images without a split put `into` one, or told of where others have one."""
+    images = dataset.images
+    without = images["split"].isna().to_numpy()
+    if not without.any() or (into is None and without.all()):
+        return dataset
+    if into is not None:
+        splits = text_or_none(images["split"])
+        splits[without] = into
+        return dataset.replace(images=images.assign(split=pd.Categorical(splits)))
+    notices = []
+    for source, count in Counter(text_or_none(images["source"])[without].tolist()).items():
+        many = f"{count:,} images of {source} are" if count > 1 else f"1 image of {source} is"
+        text = f"{many} in no split, unlike others: no trainer reads what is `{UNASSIGNED}`"
+        notices.append(Notice("images-without-split", f"{text}; --into train puts them there", source))
+    about = dataset.about
+    return dataset.replace(about=replace(about, notices=(*about.notices, *notices)))
+
+
+def _provenance(
+    whole: Dataset, stated: pd.Series[Any], files: Array, digests: Sequence[str | None], united: United
+) -> Table:
+    """A row an image of `whole`; see Merged. stated: the ids that the sources gave."""
+    images, kept, became = whole.images, united.kept, united.copy_of
     source = text_or_none(images["source"])
-    holders: dict[int, list[str]] = {}
-    copies = np.flatnonzero(np.bincount(copy_of, minlength=len(kept))[copy_of] > 1)
-    for row in copies.tolist():
-        names = holders.setdefault(int(copy_of[row]), [])
-        if source[row] not in names:
-            names.append(source[row])
-    whose = [";".join(holders.get(place, [source[row]])) for place, row in enumerate(kept.tolist())]
+    image_row = pd.Index(images["image_id"]).get_indexer(pd.Index(whole.boxes["image_id"]))
+    boxed = np.unique(image_row)
+    whose: dict[int, dict[str, None]] = {}
+    for row in boxed.tolist():
+        whose.setdefault(int(became[row]), {})[source[row]] = None
+    is_kept = np.zeros(len(images), bool)
+    is_kept[kept] = True
+    boxes_from = np.full(len(images), None, object)
+    boxes_from[kept] = [";".join(whose[at]) if at in whose else None for at in range(len(kept))]
     return pd.DataFrame(
         {
-            "file": files,
-            "source": source[kept],
-            "source_file": images["file"].to_numpy(object)[kept],
-            "source_id": images["source_id"].array[kept],
-            "sha256": object_array([digests[row] for row in kept.tolist()]),
-            "boxes_from": object_array(whose),
+            "file": files[became],
+            "status": np.where(is_kept, "kept", "merged").astype(object),
+            "source": source,
+            "source_file": images["file"].to_numpy(object),
+            "source_id": stated.array,
+            "sha256": object_array(digests),
+            "boxes_from": boxes_from,
         }
     )
 

@@ -28,13 +28,14 @@ _BOX_ELEMENTS = ("part", "bndbox", "polygon", "robndbox")
 
 
 class Resized(NamedTuple):
-    """`dataset` resized; `images` whose size or orientation changed; `turned` upright; `skipped`: files of
-    unknown size, left as they are; `lost`: what could not follow, by name.
+    """`dataset` resized; `images` whose size or orientation changed; `turned` upright; `tagged`: images that still have
+    an EXIF orientation; `skipped`: files of unknown size, left as they are; `lost`: what could not follow, by name.
     """
 
     dataset: Dataset
     images: int
     turned: int
+    tagged: int
     skipped: list[str]
     lost: dict[str, int]
 
@@ -58,7 +59,9 @@ def resize(
     auto_orient: bake the EXIF orientation that `headers` (or dataset.headers) state. box_frame: the frame that
     the boxes of such images are in: "stored" pixels, "upright" as shown, or "auto": by the declared size and by
     which frame the boxes fit, stored where nothing tells.
-    ConfigError for an option that does not fit.
+    Without auto_orient an image keeps its EXIF orientation, and boxes hold for the stored pixels as before: "stretch"
+    and "fit" leave boxes where they are in fractions of the image, whichever frame they were drawn in; "letterbox" pads
+    the stored frame. ConfigError for an option that does not fit.
     """
     table = headers if headers is not None else dataset.headers
     target = _checked(size, mode, box_frame, auto_orient, table)
@@ -94,10 +97,12 @@ def resize(
         extras=without_keys(images["extras"].to_numpy(object), _SIZE_KEYS, np.flatnonzero(changed)),
     )
     heads = _headers(table, resized_images, changed, orient)
+    tagged = 0 if heads is None else int(((heads["orientation"] >= 2) & (heads["orientation"] <= 8)).sum())
     return Resized(
         dataset.replace(images=resized_images, boxes=moved, headers=heads),
         int(changed.sum()),
         int((orient > 1).sum()),
+        tagged,
         images.loc[~known, "file"].tolist(),
         {kind: count for kind, count in lost.items() if count},
     )

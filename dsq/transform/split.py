@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dsq.errors import ConfigError
+from dsq.formats.naming import is_split_name
 from dsq.model import Dataset, Table, column
 from dsq.transform.groups import group_images
 from dsq.transform.strata import assign, draw_order, label_columns, quotas_of
@@ -64,6 +65,12 @@ def split(
     sources = images["source"].astype(object).tolist()
     group, notes = group_images(files, groups, siblings=siblings, sequences=sequences, sources=sources)
     fixed, names, wanted = _fixed(images, keep, names, shares)
+    if folds is not None and folds > (count := int(group.max(initial=-1)) + 1):
+        kept = f" ({len(images):,} images, some of which stay together)" if count < len(images) else ""
+        raise ConfigError(
+            f"{folds:,} folds were asked for of {count:,} {'groups' if kept else 'images'}{kept}.",
+            hint=f"Each fold needs one: at most {count:,}." if count > 1 else "There is nothing to fold.",
+        )
     order = draw_order(files, seed, sources)
     rows, labels = label_columns(dataset) if stratified else (np.empty(0, np.int64), np.empty(0, np.int64))
     part = assign(group, rows, labels, quotas_of(wanted, len(images)), order, fixed)
@@ -121,9 +128,7 @@ def _shares(
             raise ConfigError(
                 f"the shares are {dict(ratios)!r};", hint="they are numbers from 0 on, one at least above."
             )
-        if unsafe := [
-            name for name in shares if not name.strip() or "/" in name or "\\" in name or name in (".", "..")
-        ]:
+        if unsafe := [name for name in shares if not is_split_name(name)]:
             raise ConfigError(f"a split cannot be called {unsafe[0]!r}.", hint="Use a plain word such as train.")
         return {name: share for name, share in shares.items() if share}
     if ratios is not None:
@@ -185,9 +190,9 @@ def _told_classes(dataset: Dataset, part: Array, names: Sequence[str]) -> tuple[
     cells = labels[known] * len(names) + part[rows[known]]
     grid = np.bincount(cells, minlength=len(categories) * len(names)).reshape(len(categories), len(names))
     totals = grid.sum(axis=1)
-    table = pd.DataFrame({"name": categories["name"].to_numpy(object), "images": totals})
-    for place, name in enumerate(names):
-        table[name] = grid[:, place] / np.maximum(totals, 1)
+    shares = grid / np.maximum(totals, 1)[:, None]
+    columns = {"name": categories["name"].to_numpy(object), "images": totals}
+    table = pd.DataFrame({**columns, **dict(zip(names, shares.T, strict=True))})
     held = np.bincount(part, minlength=len(names)) > 0
     lacking = [
         f"{name} ({', '.join(split_name for place, split_name in enumerate(names) if held[place] and not row[place])})"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dsq.analyse.diversity import Signatures, pick_diverse
 from dsq.errors import ConfigError
 from dsq.model import Dataset
 from dsq.transform.parts import EMPTIED, close_ids, empty_images, keep_images
@@ -37,6 +38,8 @@ def subset(
     states: Sequence[str] | None = None,
     count: int | None = None,
     stratified: bool = True,
+    diverse: int | None = None,
+    signatures: Signatures | None = None,
     emptied: str = "drop",
     seed: int = 0,
 ) -> Subset:
@@ -47,12 +50,16 @@ def subset(
     "background" or "unlabelled"; images that had no box stay as they are. splits, sources, states (labelled,
     background, unlabelled): values to keep; "none" keeps images without split. count: so many images of what is
     left, drawn by `seed`, with the share of each class, of background and of each split kept (`stratified`) or
-    by chance alone. Row order does not matter. ConfigError for a class, split or source that does not exist.
+    by chance alone. diverse: instead of count, so many images that differ most from each other, by what
+    `dsq.read_signatures` gives as `signatures`; images that cannot be read are left out. Row order does not matter.
+    ConfigError for a class, split or source that does not exist.
     """
     if emptied not in EMPTIED:
         raise ConfigError(f"emptied is {emptied!r};", hint=f"it takes {', '.join(EMPTIED)}.")
     if count is not None and count < 0:
         raise ConfigError(f"count is {count};", hint="it takes the number of images to keep.")
+    if diverse is not None:
+        _check_diverse(dataset, diverse, count, signatures)
     left_out: dict[str, dict[str, int]] = {}
     part = dataset
     for column, wanted, reason in (
@@ -72,7 +79,27 @@ def subset(
         _tell(left_out, "classes", before, part)
     if count is not None and count < len(part):
         part = _tell(left_out, "count", part, keep_images(part, _drawn(part, count, stratified, seed)))
+    if diverse is not None and signatures is not None:
+        rows = pd.Index(dataset.images["image_id"]).get_indexer(pd.Index(part.images["image_id"]))
+        kept, _ = pick_diverse(signatures.take(rows), diverse, part.images["file"].tolist())
+        chosen = np.zeros(len(part), bool)
+        chosen[kept] = True
+        part = _tell(left_out, "diverse", part, keep_images(part, chosen))
     return Subset(part, files, left_out)
+
+
+def _check_diverse(dataset: Dataset, diverse: int, count: int | None, signatures: Signatures | None) -> None:
+    if diverse < 0:
+        raise ConfigError(f"diverse is {diverse};", hint="it takes the number of images to keep.")
+    if count is not None:
+        raise ConfigError("count and diverse were both given.", hint="Give one of them.")
+    if signatures is None or len(signatures.hashes) != len(dataset):
+        told = "no signatures were" if signatures is None else f"{len(signatures.hashes):,} signatures were"
+        raise ConfigError(
+            f"{told} given for {len(dataset):,} images.", hint="signatures=dsq.read_signatures(dataset) makes them."
+        )
+    if len(dataset) and not np.isfinite(signatures.levels).any():
+        raise ConfigError("no image file could be read.", hint="Add --image-root DIR; without pixels use --count.")
 
 
 def _having(dataset: Dataset, part: Dataset, column: str, wanted: Sequence[str]) -> Array:

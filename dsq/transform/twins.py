@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsq.geometry import pairs_within
 from dsq.model import Dataset, Table, text_or_none
+from dsq.transform.copies import Agreement, match_boxes, tell_differences
 from dsq.transform.extras import object_array
 
 Array = NDArray[Any]
 
-#: pixels by which the edges of one box may differ between two copies of an image
-TOLERANCE = 0.01
 _FILLED = ("difficult", "truncated", "occluded", "area", "score", "segmentation", "keypoints", "extras")
 _CONFLICTS = ("kind", "file", "first", "second", "copy", "what")
 
@@ -24,7 +22,7 @@ _CONFLICTS = ("kind", "file", "first", "second", "copy", "what")
 class United(NamedTuple):
     """`dataset` with one image for all copies; `conflicts`: `kind`, `file` (of the first copy), `first` and `second`
     (sources), `copy` (file of the second), `what`; `kept`: positions of the images that are left; `copy_of`: (images
-    before,) position in `kept` of the image that each became; `boxes`: how many identical boxes were taken once.
+    before,) position in `kept` of the image that each became; `boxes`: how many boxes were the same as another's.
     """
 
     dataset: Dataset
@@ -38,15 +36,19 @@ def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[
     """Unite images with an equal digest (None: never equal). The first by `rank` (images,) of them keeps its name,
     split and source.
 
-    A box that two copies have (same class, each edge within 0.01 px) is taken once, and what the first does not
-    say of it is filled in from the second; all others are kept. A conflict is told where copies disagree on the
-    split, the size or the label state, and where a copy lacks a box of a class that its source (`known`: ids of
-    the classes a source lists) labels. Copies whose boxes are in different units stay apart.
+    A box that two copies have is taken once, as the first states it, and what that does not say is filled in from the
+    second; all others are kept. Two boxes of one class are one where their IoU is at least 0.8, or 0.5 where no edge is
+    more than 1.5 pixels off (see `dsq.transform.copies`). Copies whose boxes are in different units, or that are to be
+    resized differently, stay apart.
+
+    Told are copies that disagree on the split, the size or the label state (`split-differs` …), on the corners, flags
+    or masks of one box (`box-differs`), on the class of what lies at one place (`class-differs`; both are kept), and
+    copies that lack a box of a class which their source (`known`: ids of the classes a source lists) labels
+    (`boxes-differ`).
     """
     images = dataset.images
-    keys = [
-        None if digest is None else f"{digest} {unit}" for digest, unit in zip(digests, images["unit"], strict=True)
-    ]
+    frames = zip(digests, images["unit"], text_or_none(images["pixel_ops"]), strict=True)
+    keys = [None if digest is None else f"{digest} {unit} {ops}" for digest, unit, ops in frames]
     codes = pd.factorize(pd.Series(keys, dtype=object))[0]
     first = np.arange(len(images))
     seen: dict[int, int] = {}
@@ -62,10 +64,12 @@ def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[
     boxes = dataset.boxes
     image_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
     within = np.flatnonzero(np.isin(first[image_row], first[copies]))
-    pairs = _matches(boxes, within, image_row, first, rank)
+    relative = (images["unit"] == "relative").to_numpy(bool)[image_row]
+    same = match_boxes(boxes, within, first[image_row[within]], rank[image_row[within]], relative[within])
     conflicts = _disagreements(images, copies, first)
-    conflicts += _missing_boxes(dataset, known, within, image_row, first, copies, pairs)
-    filled, gone = _fill(boxes, pairs)
+    conflicts += _unlike_boxes(dataset, same, image_row)
+    conflicts += _missing_boxes(dataset, known, within, image_row, first, copies, same)
+    filled, gone = _fill(boxes, same)
     ids = images["image_id"].to_numpy()
     filled["image_id"] = ids[first[image_row]]
     table = _states(images, first, copies)
@@ -78,26 +82,6 @@ def unite_twins(dataset: Dataset, digests: Sequence[str | None], known: Mapping[
         images=table.iloc[kept].reset_index(drop=True), boxes=filled[stays].reset_index(drop=True), headers=headers
     )
     return United(united, _table(conflicts), kept, copy_of, len(gone))
-
-
-def _matches(boxes: Table, within: Array, image_row: Array, first: Array, rank: Array) -> Array:
-    """(m, 2) positions of boxes that are one in two copies, the one of the earlier copy first."""
-    x, y = boxes["x"].to_numpy()[within], boxes["y"].to_numpy()[within]
-    corners = np.stack([x, y, x + boxes["width"].to_numpy()[within], y + boxes["height"].to_numpy()[within]], 1)
-    key = pd.factorize(pd.MultiIndex.from_arrays([first[image_row[within]], boxes["category_id"].to_numpy()[within]]))[
-        0
-    ]
-    found = []
-    for left, right in pairs_within(key):
-        near = (np.abs(corners[left] - corners[right]) <= TOLERANCE).all(axis=1)
-        near &= image_row[within[left]] != image_row[within[right]]
-        found.append(np.stack([within[left[near]], within[right[near]]], 1))
-    pairs = np.concatenate(found) if found else np.empty((0, 2), np.int64)
-    copy = rank[image_row]
-    swap = copy[pairs[:, 0]] > copy[pairs[:, 1]]
-    pairs[swap] = pairs[swap][:, ::-1]
-    one, two = pairs.T
-    return pairs[np.lexsort((one, copy[one], two, copy[two]))]
 
 
 def _disagreements(images: Table, copies: Array, first: Array) -> list[tuple[str, ...]]:
@@ -122,6 +106,28 @@ def _disagreements(images: Table, copies: Array, first: Array) -> list[tuple[str
     return found
 
 
+def _unlike_boxes(dataset: Dataset, same: Agreement, image_row: Array) -> list[tuple[str, ...]]:
+    """Boxes that are one and of which two copies say different things; places to which they give two classes."""
+    images, boxes = dataset.images, dataset.boxes
+    files, source = images["file"].tolist(), images["source"].astype(object).tolist()
+    names = dict(zip(dataset.categories["category_id"].tolist(), dataset.categories["name"], strict=True))
+    label = [names[number] for number in boxes["category_id"].tolist()]
+    found: list[tuple[str, ...]] = []
+
+    def tell(kind: str, one: int, two: int, what: str) -> None:
+        head, row = int(image_row[one]), int(image_row[two])
+        found.append((kind, files[head], str(source[head]), str(source[row]), files[row], what))
+
+    for row, what in tell_differences(boxes, same):
+        one, two = int(same.taken[row]), int(same.given_up[row])
+        tell("box-differs", one, two, f"{label[one]}: {what}; the first was kept")
+    sides = boxes[["x", "y", "width", "height"]].to_numpy()
+    for one, two in zip(same.one.tolist(), same.other.tolist(), strict=True):
+        both = (f"{label[row]} {' '.join(f'{side:.7g}' for side in sides[row].tolist())}" for row in (one, two))
+        tell("class-differs", one, two, f"{' and '.join(both)}; both were kept")
+    return found
+
+
 def _missing_boxes(
     dataset: Dataset,
     known: Mapping[str, set[int]],
@@ -129,7 +135,7 @@ def _missing_boxes(
     image_row: Array,
     first: Array,
     copies: Array,
-    pairs: Array,
+    same: Agreement,
 ) -> list[tuple[str, ...]]:
     """Copies that lack a box of a class which their source labels, one row a pair of copies."""
     images = dataset.images
@@ -138,9 +144,10 @@ def _missing_boxes(
     state = images["label_state"].astype(object).tolist()
     files = images["file"].tolist()
     met: dict[int, set[int]] = {}  # box -> images that have it, too
-    for one, two in pairs.tolist():
-        met.setdefault(one, set()).add(int(image_row[two]))
-        met.setdefault(two, set()).add(int(image_row[one]))
+    for ones, twos in ((same.taken, same.given_up), (same.one, same.other)):
+        for one, two in zip(ones.tolist(), twos.tolist(), strict=True):
+            met.setdefault(one, set()).add(int(image_row[two]))
+            met.setdefault(two, set()).add(int(image_row[one]))
     own: dict[int, list[int]] = {}
     for box in within.tolist():
         own.setdefault(int(image_row[box]), []).append(box)
@@ -162,20 +169,16 @@ def _missing_boxes(
     return found
 
 
-def _fill(boxes: Table, pairs: Array) -> tuple[Table, Array]:
+def _fill(boxes: Table, same: Agreement) -> tuple[Table, Array]:
     """The boxes with what later copies add, and the positions of those that an earlier copy has."""
     table = boxes.copy()
-    gone: dict[int, int] = {}
-    for one, two in pairs.tolist():
-        if one not in gone:
-            gone.setdefault(two, one)
-    if not gone:
-        return table, np.empty(0, np.int64)
-    later, earlier = np.array(list(gone)), np.array(list(gone.values()))
-    for name in _FILLED:
+    later, earlier = same.given_up[::-1], same.taken[::-1]  # of several that add something the first has the last word
+    masked = boxes["segmentation"].notna().to_numpy()
+    fits = ~same.moved[::-1] | (masked[later] & ~masked[earlier])  # an area is that of its own box or mask
+    for name in _FILLED if len(later) else ():
         column = boxes[name]
         unsaid = column.isna().to_numpy()
-        adds = unsaid[earlier] & ~unsaid[later]
+        adds = unsaid[earlier] & ~unsaid[later] & (fits if name == "area" else True)
         if adds.any():
             values = column.array.copy()
             values[earlier[adds]] = column.array[later[adds]]

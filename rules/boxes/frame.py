@@ -69,8 +69,8 @@ def box_outside_image(scan: Scan, *, slip: float = 1.0, slip_share: float = 0.00
     wrong = misread(scan)[rows]
     parts = []
     if wrong.any():
-        message = f"{wrong.sum():,} boxes of {len(np.unique(image[wrong])):,} images, because of box-convention"
-        parts.append(pd.DataFrame({"subject": ["set"], "message": [message], "severity": ["info"]}))
+        told = f"{wrong.sum():,} boxes of {len(np.unique(image[wrong])):,} images, because of box-convention"
+        parts.append(pd.DataFrame({"subject": ["set"], "message": [told], "severity": ["info"]}))
         rows, image, sizes, corners, over = (part[~wrong] for part in (rows, image, sizes, corners, over))
     allowed = np.fmax(slip, slip_share * np.nan_to_num(sizes.max(1)))
     with np.errstate(invalid="ignore"):

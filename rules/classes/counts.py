@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,6 @@ import pandas as pd
 
 from dsq.rule import Severity, list_some, rule
 from dsq.scan import Scan, Table
-
-#: folders that say how a set is laid out, not where its pictures come from
-_LAYOUT = re.compile(
-    r"(?:(?:train(?:ing|val)?|val|valid|validat(?:e|ion)|dev|test(?:ing)?|eval|holdout)[\W_\d]*"
-    r"|images?|imgs?|labels?|annotations?|annots?|jpegimages|obj(?:_\w+)?_data|data|dataset|photos|pictures|vocdevkit|voc\d*)",
-    re.IGNORECASE,
-)
 
 
 def _counts(scan: Scan) -> Table:
@@ -159,7 +151,7 @@ def class_coverage(
     if len(scan.boxes) == 0:
         return None
     spoken = (scan.images["label_state"] != "unlabelled").to_numpy()
-    found = _parts(scan, max_folders)
+    found = scan.parts(max_folders)
     if found is None:
         return None
     codes, parts = found
@@ -187,23 +179,3 @@ def class_coverage(
         facts["missing"] = list_some(np.array(parts)[lacking[row]], 3)
         rows.append(facts)
     return pd.DataFrame(rows).sort_values("name") if rows else None
-
-
-def _parts(scan: Scan, max_folders: int) -> tuple[np.ndarray[Any, Any], list[str]] | None:
-    """The part of the set that each image belongs to, and the parts' names; None where it has no parts."""
-    source = scan.images["source"].astype(object)
-    if source.nunique() > 1:
-        codes, names = pd.factorize(source.fillna("(no source)"), sort=True)
-        return codes, [str(name) for name in names]
-    folders, where = pd.factorize(np.array([file.rpartition("/")[0] for file in scan.images["file"]], object))
-    paths = [[part for part in name.split("/") if part and not _LAYOUT.fullmatch(part)] for name in where]
-    depth = 0
-    while depth < max(map(len, paths), default=0) and len({tuple(path[: depth + 1]) for path in paths}) == 1:
-        depth += 1
-    firsts = [path[depth] if len(path) > depth else "(no folder)" for path in paths]
-    codes, names = pd.factorize(pd.Series(firsts, dtype=object), sort=True)
-    parts = [str(name) for name in names]
-    classes = set(scan.categories["name"].str.casefold())
-    if not 2 <= len(parts) <= max_folders or classes & {part.casefold() for part in parts}:
-        return None
-    return codes[folders], parts

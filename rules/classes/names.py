@@ -74,7 +74,7 @@ def class_name_variants(scan: Scan, *, min_length: int = 6) -> Table | None:
     if not whole:
         what = f"{len(plain):,} class names are too many or too much alike to compare all: slips may be missed"
         rows.append(_uncompared("slips", what))
-    slips = [(one, two) for one, two in slips if one not in plural or plural[one] != plural.get(two)]
+    slips = [[one, two] for one, two in slips if one not in plural or plural[one] != plural.get(two)]
     for group, why in [(group, "singular and plural") for group in plurals] + [(pair, "a slip") for pair in slips]:
         said = f"{_counted(group, boxes)}: one class written in two ways ({why})?"
         doubt = {"severity": Severity.INFO, "confidence": "low", "message": said}

@@ -41,7 +41,7 @@ def class_list_disagreement(scan: Scan) -> Table | None:
         return counted
     used, *others = about.class_lists
     names = class_ids(about, used)
-    rows: list[dict[str, Any]] = [] if counted is None else counted.to_dict("records")
+    rows: list[Any] = [] if counted is None else counted.to_dict("records")
     for other in others:
         listed = class_ids(about, other)
         clash = clash_of(names, listed, used.file)

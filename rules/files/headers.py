@@ -1,8 +1,7 @@
-"""What image headers say: unreadable files, wrong sizes, wrong extensions, EXIF orientation."""
+"""What image headers say: unreadable files, wrong sizes, wrong extensions."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -32,23 +31,13 @@ _SPOKEN = {"WEBP": "WebP", "JPEG2000": "JPEG 2000", "HEIF": "HEIC"}
 #: kinds that the trainer may read although Pillow alone does not
 _FOREIGN = ("heic", "heif", "avif", "dng", "pfm")
 
-_TURNS = {
-    2: "mirrored",
-    3: "turned by 180°",
-    4: "mirrored, upside down",
-    5: "mirrored, turned left",
-    6: "turned right",
-    7: "mirrored, turned right",
-    8: "turned left",
-}
-
 
 def _suffix(files: Array) -> Array:
     """Lower-case suffixes of file names, without the dot."""
     return np.array([name.rpartition(".")[2].lower() for name in files], object)
 
 
-def _judged(scan: Scan) -> tuple[Table, Array]:
+def readable_headers(scan: Scan) -> tuple[Table, Array]:
     """Headers that could be read, and the position in `images` of each."""
     headers = scan.headers
     headers = headers[(headers["error"] == "").to_numpy() & (headers["width"] > 0).to_numpy()]
@@ -102,7 +91,7 @@ def wrong_extension(scan: Scan) -> Table | None:
     >>> dsq.audit(data, select=["wrong-extension"]).messages()
     ['WebP file named .jpg']
     """
-    headers, rows = _judged(scan)
+    headers, rows = readable_headers(scan)
     if headers.empty:
         return None
     suffixes = _suffix(text_or_none(scan.images["member"])[rows])
@@ -146,7 +135,7 @@ def size_mismatch(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
     >>> dsq.audit(data, select=["size-mismatch"]).messages()
     ['declared 640×480, file is 1280×960; the boxes fit the file']
     """
-    headers, rows = _judged(scan)
+    headers, rows = readable_headers(scan)
     declared = scan.image_sizes[rows]
     real = headers[["width", "height"]].to_numpy(float)
     differ = np.isfinite(declared).all(1) & (declared > 0).all(1) & (declared != real).any(1)
@@ -154,8 +143,8 @@ def size_mismatch(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
     if not differ.any():
         return None
     declared, real, rows = declared[differ], real[differ], rows[differ]
-    extents = _extents(scan, rows)
-    fits = np.stack([_inside(extents, real, tolerance), _inside(extents, declared, tolerance)], 1)
+    extents = box_extents(scan, rows)
+    fits = np.stack([lie_inside(extents, real, tolerance), lie_inside(extents, declared, tolerance)], 1)
     case = np.where(np.isnan(extents[:, 0]), 4, fits @ (1, 2))
     words = np.array(["neither", "the file", "the declared size", "both", ""], object)
     evidence = np.array(
@@ -183,94 +172,12 @@ def size_mismatch(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
     )
 
 
-def _extents(scan: Scan, rows: Array) -> Array:
+def box_extents(scan: Scan, rows: Array) -> Array:
     """(n, 4) corners of what the boxes of the images at `rows` cover together, NaN where one has none."""
     return group_extents(scan.geometry.corners, scan.image_row, len(scan.images))[rows]
 
 
-def _inside(extents: Array, sizes: Array, tolerance: float) -> Array:
+def lie_inside(extents: Array, sizes: Array, tolerance: float) -> Array:
     """(n,) whether extents stay inside of frames (n, 2) width, height."""
     low, high = extents[:, :2] >= -tolerance, extents[:, 2:] <= sizes + tolerance
     return np.asarray(low.all(1) & high.all(1))
-
-
-@rule(
-    Severity.WARNING,
-    message="EXIF says {turn}: {proof}; a loader that ignores EXIF misplaces the boxes",
-    needs=("headers",),
-)
-def exif_rotated(scan: Scan, *, tolerance: float = 1.0) -> Table | None:
-    """An image that viewers turn or mirror because its EXIF data say so.
-
-    Some labelling tools and loaders turn such a picture (browsers, OpenCV's default), others do not
-    (Pillow's default): boxes drawn in one frame are wrong in the other. Which frame the boxes belong to is
-    judged from their bounds, give or take `tolerance` pixels (1, as VOC's last pixel counts as inside),
-    then from the declared size, image by image. Boxes that fit the turned frame only are a warning, since
-    boxes here are taken to lie on the stored pixels. All other such images are one note about the set:
-    square and mirrored pictures, and YOLO fractions, fit both frames and cannot be told apart.
-
-    **Do:** rewrite the pictures upright without the tag (`auto-orient`), and look at a few boxes after it.
-
-    >>> import dsq
-    >>> data = dsq.build_dataset(
-    ...     [("a.jpg", "cat", 400, 500, 50, 100)],
-    ...     size=None,
-    ...     headers={"a.jpg": {"width": 640, "height": 480, "orientation": 6}},
-    ... )
-    >>> dsq.audit(data, select=["exif-rotated"]).messages()
-    ['EXIF says turned right: the boxes fit the turned picture only; a loader that ignores EXIF misplaces the boxes']
-    """
-    headers, rows = _judged(scan)
-    turned = (headers["orientation"] >= 2).to_numpy()
-    if not turned.any():
-        return None
-    headers, rows = headers[turned], rows[turned]
-    orientation = headers["orientation"].to_numpy()
-    stored = headers[["width", "height"]].to_numpy(float)
-    swapped = np.where((orientation >= 5)[:, None], stored[:, ::-1], stored)
-    tells = (stored != swapped).any(1) & (scan.about.format != "yolo")
-    extents = _extents(scan, rows)
-    in_stored, in_swapped = _inside(extents, stored, tolerance), _inside(extents, swapped, tolerance)
-    declared_so = tells & (scan.image_sizes[rows] == swapped).all(1)
-    by_bounds = tells & in_swapped & ~in_stored
-    by_size = declared_so & ~(in_stored & ~in_swapped)
-    stored_only = tells & in_stored & ~in_swapped
-    wrong = by_bounds | by_size
-    ids = headers["image_id"].to_numpy()
-    parts = []
-    if wrong.any():
-        parts.append(
-            pd.DataFrame(
-                {
-                    "image_id": ids[wrong],
-                    "turn": [_TURNS[int(value)] for value in orientation[wrong]],
-                    "proof": np.where(
-                        by_bounds, "the boxes fit the turned picture only", "the declared size is the turned one"
-                    )[wrong],
-                    "evidence": np.where(by_bounds, "boxes fit the turned frame", "declared size")[wrong],
-                }
-            )
-        )
-    if not wrong.all():
-        parts.append(_note(ids[~wrong], orientation[~wrong], stored_only[~wrong]))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _note(ids: Array, orientation: Array, stored_only: Array) -> Table:
-    """One finding about all images whose EXIF turn proves nothing wrong."""
-    count, sure = len(ids), int(stored_only.sum())
-    turns = sorted(Counter(orientation.tolist()).items(), key=lambda item: (-item[1], item[0]))
-    kinds = ", ".join(_TURNS[value] + (f": {number:,}" if len(turns) > 1 else "") for value, number in turns)
-    noun = "image has" if count == 1 else "images have"
-    frame = "look whether the boxes were drawn on the turned picture"
-    if sure:
-        frame = f"the boxes of {sure:,} fit the stored pixels only, so a loader must not turn the picture"
-    return pd.DataFrame(
-        {
-            "subject": ["set"],
-            "images": [ids.tolist()],
-            "value": [count],
-            "severity": ["info"],
-            "message": [f"{count:,} {noun} an EXIF turn ({kinds}): {frame}"],
-        }
-    )

@@ -132,7 +132,7 @@ def filename_mismatch(scan: Scan) -> Table | None:
         ]
     if not rows:
         return None
-    numbers = pd.array([row.get("image_id") for row in rows], "Int64")
+    numbers = pd.Series([row.get("image_id") for row in rows], dtype="Int64")
     return pd.DataFrame(rows).assign(image_id=numbers, tag="<filename>" if voc else "file_name")
 
 

@@ -20,9 +20,10 @@ def same_source_in_two_splits(scan: Scan) -> Table | None:
     """One picture, or versions of it, in two splits.
 
     A model that is tested on pictures it was trained on scores too high, and early stopping and the choice
-    between models go wrong with it. What the names prove is judged here; the pixels are not compared.
+    between models go wrong with it. What the names prove is judged here.
 
-    Labels whose image is missing are left out.
+    Labels whose image is missing are left out, and so is what is doubtful by name and proved by the pixels: that is
+    told by `leakage`.
 
     - One file that two splits list: an error. So is a folder that is train and val at once.
     - Roboflow names the versions that it makes of one picture `<source>.rf.<hash>`: the same source in two
@@ -49,6 +50,7 @@ def same_source_in_two_splits(scan: Scan) -> Table | None:
         rows += _versions(table[table["roboflow"]])
         rows += _strayed_copies(table)
         rows += _same_names(table[~table["roboflow"] & table["distinctive"]])
+        rows = _without_proved(scan, rows)
     if not rows:
         return None
     found = pd.DataFrame(rows)
@@ -59,6 +61,22 @@ def _there(scan: Scan) -> np.ndarray[Any, Any]:
     """(images,) bool: whether the file is there; all, where no image file is given."""
     found: np.ndarray[Any, Any] = scan.present | ~scan.present.any()
     return found
+
+
+def _without_proved(scan: Scan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows less the doubtful ones whose pictures are copies of each other by their pixels."""
+    if not any("severity" in row for row in rows) or scan.lacks("pixels"):
+        return rows
+    group, split = scan.duplicate_groups("near"), scan.images["split"].astype(object).to_numpy()
+    left = []
+    for row in rows:
+        if "severity" in row:
+            at = scan.image_index.get_indexer(pd.Index(row["images"]))
+            known = at[group[at] >= 0]
+            if pd.Series(split[known]).groupby(group[known]).nunique().gt(1).any():
+                continue
+        left.append(row)
+    return left
 
 
 def _listed_twice(scan: Scan) -> list[dict[str, Any]]:

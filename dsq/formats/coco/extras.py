@@ -123,11 +123,11 @@ def flag_attributes(boxes: Table, blobs: Array | None) -> tuple[Array | None, Ar
 
     Attributes that extras hold already get the flags where they do not say them.
     """
-    code = np.zeros(len(boxes), np.int64)
-    for flag in FLAGS:
-        code = 3 * code + boxes[flag].array.to_numpy(np.int64, na_value=-1) + 1
-    if not code.any():
+    if not any(boxes[flag].notna().any() for flag in FLAGS):
         return None, blobs, 0
+    code = np.zeros(len(boxes), np.int8)
+    for flag in FLAGS:
+        code = 3 * code + boxes[flag].array.to_numpy(np.int8, na_value=-1) + 1
     texts = [_flags_text(number) for number in range(3 ** len(FLAGS))]
     lost = 0
     if blobs is not None:

@@ -11,7 +11,18 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from dsq.formats.coco.extras import CLASS_KEYS, flag_attributes, json_extras, without_known
-from dsq.formats.coco.text import CHUNK, Column, constant, corners, numbers, raws, values, write_list, write_object
+from dsq.formats.coco.text import (
+    CHUNK,
+    Column,
+    Numbers,
+    constant,
+    corners,
+    numbers,
+    raws,
+    values,
+    write_list,
+    write_object,
+)
 from dsq.losses import Losses
 from dsq.model import Table, text_or_none
 from dsq.target import Target
@@ -47,9 +58,9 @@ class Plan(NamedTuple):
 
 def box_columns(
     boxes: Table,
-    ids: tuple[Array, Array, Array],
-    sides: Sequence[Array],
-    area: Array,
+    ids: Sequence[Numbers],
+    sides: Sequence[Numbers],
+    area: Numbers,
     extras: Array | None,
     losses: Losses,
 ) -> tuple[dict[str, Column], Array | None]:

@@ -179,10 +179,10 @@ def rows_of(keys: Array, wanted: Array) -> tuple[Array, Array]:
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
     low, high = int(keys.min()), int(keys.max())
     if high - low < SPREAD * (len(keys) + len(wanted)):
-        rows = np.full(high - low + 2, -1, np.int64)  # the last is for keys out of range
+        rows = np.full(high - low + 2, -1, np.int32)  # the last is for keys out of range
         rows[keys[::-1] - low] = np.arange(len(keys) - 1, -1, -1)
         inside = (wanted >= low) & (wanted <= high)
-        found: Array = rows[np.where(inside, wanted - low, -1)]
+        found: Array = rows[wanted - low if inside.all() else np.where(inside, wanted - low, -1)]
         return found, found >= 0
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
@@ -289,7 +289,6 @@ def _images_table(
         around = by_folder.get(folder, set())
         splits.append(next(iter(around)) if len(around) == 1 else split_of_path(name))
     member += others
-    found = [places[name] if name is not None else None for name in member]
     count, more = len(file), len(others)
     names = [document.name for document in documents]
     made = np.full(more, STAND_IN)
@@ -306,8 +305,8 @@ def _images_table(
     return make_table(
         IMAGES, count,
         image_id=ids, file=file,
-        root=pd.Categorical([place.root if place else None for place in found]),
-        member=[place.member if place else None for place in found],
+        root=pd.Categorical([places[name] if name is not None else None for name in member]),
+        member=member,
         width=pd.arrays.IntegerArray(width, width == 0), height=pd.arrays.IntegerArray(height, height == 0),
         split=pd.Categorical(splits),
         label_state=pd.Categorical.from_codes(

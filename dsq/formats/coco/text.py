@@ -15,24 +15,42 @@ Array: TypeAlias = NDArray[Any]
 #: values of one key for the rows (n,) asked for; UNSET where a record does not have the key
 Column: TypeAlias = Callable[[Array], Any]
 
+PART = 1 << 16  # numbers that are looked at together
 CHUNK = 8192  # records encoded at once: few enough that their text stays in the processor's cache
 
 _encoder = msgspec.json.Encoder()
 _UNSAFE_INTEGER = 1 << 53
 
 
-def numbers(values: Array, missing: Array | None = None) -> Column:
+class Derived:
+    """An array (n,) of numbers that are worked out for the rows asked for, and never held whole."""
+
+    def __init__(self, length: int, dtype: Any, take: Callable[[Any], Array]) -> None:
+        self.length, self.dtype, self.take = length, np.dtype(dtype), take
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, rows: Any) -> Array:
+        return self.take(rows)
+
+
+Numbers: TypeAlias = Array | Derived
+
+
+def numbers(values: Numbers, missing: Array | None = None) -> Column:
     """A key that holds a number: whole ones without a fraction where all are whole. NaN and `missing`: no key."""
+    whole = False
     if values.dtype.kind == "f":
-        absent = np.isnan(values)
+        absent = np.concatenate([np.isnan(values[part]) for part in _parts(len(values))])
         missing = absent if missing is None else missing | absent
-        values = _whole_if_all([values], ~missing)[0]
+        whole = _are_whole(values, missing)
     if missing is None or not missing.any():
-        return lambda rows: values[rows].tolist()
+        return lambda rows: _plain(values[rows], whole)
     gaps = missing
 
     def take(rows: Array) -> list[Any]:
-        found: list[Any] = values[rows].tolist()
+        found: list[Any] = _plain(values[rows], whole)
         for at in np.flatnonzero(gaps[rows]).tolist():
             found[at] = UNSET
         return found
@@ -40,19 +58,30 @@ def numbers(values: Array, missing: Array | None = None) -> Column:
     return take
 
 
-def corners(sides: Sequence[Array]) -> Column:
+def corners(sides: Sequence[Numbers]) -> Column:
     """A key that holds one number of each of `sides`, all (n,)."""
-    columns = _whole_if_all(sides, slice(None))
-    return lambda rows: zip(*(column[rows].tolist() for column in columns), strict=True)
+    whole = all(map(_are_whole, sides))
+    return lambda rows: zip(*(_plain(side[rows], whole) for side in sides), strict=True)
 
 
-def _whole_if_all(columns: Sequence[Array], where: Any) -> list[Array]:
-    """The columns as integers where everything in them is whole."""
-    for column in columns:
-        held = column[where]
+def _parts(length: int) -> Iterator[slice]:
+    """All rows in parts, one at least."""
+    return (slice(first, first + PART) for first in range(0, max(length, 1), PART))
+
+
+def _are_whole(values: Numbers, missing: Array | None = None) -> bool:
+    """Whether all numbers are whole, those that are missing aside."""
+    for part in _parts(len(values)):
+        held = values[part] if missing is None else values[part][~missing[part]]
         if not ((held == np.floor(held)) & (np.abs(held) < _UNSAFE_INTEGER)).all():
-            return list(columns)
-    return [np.where(np.isnan(column), 0, column).astype(np.int64) for column in columns]
+            return False
+    return True
+
+
+def _plain(values: Array, whole: bool) -> list[Any]:
+    """Python's numbers; as integers where they are `whole`, NaN as 0."""
+    found: list[Any] = (np.nan_to_num(values).astype(np.int64) if whole else values).tolist()
+    return found
 
 
 def values(objects: Array) -> Column:

@@ -16,9 +16,8 @@ import msgspec
 from msgspec import Raw
 
 from dsq.formats.json_values import value_of
+from dsq.formats.leftovers import ABSENT as ABSENT
 
-#: key of `extras` that lists the known keys which the record does not have
-ABSENT = "dsq:absent"
 #: pixels: a coordinate beyond it is no coordinate
 LIMIT = 1e9
 #: ids at and below it stand for ids that are missing or no numbers

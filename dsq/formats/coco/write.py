@@ -13,11 +13,11 @@ from msgspec import UNSET, Raw
 from numpy.typing import NDArray
 
 from dsq.formats.coco.document import task_of
-from dsq.formats.coco.extras import BOX_KEYS, IMAGE_KEYS, json_extras, said_extras, without_known
+from dsq.formats.coco.extras import BOX_KEYS, IMAGE_KEYS, json_extras, said_extras, spelled, without_known
 from dsq.formats.coco.kept import class_numbers, keep_files
 from dsq.formats.coco.sheets import Plan, Records, Sheet, box_columns, class_list, write_sheets
 from dsq.formats.coco.tables import rows_of
-from dsq.formats.coco.text import Column, numbers, values
+from dsq.formats.coco.text import Column, Derived, Numbers, numbers, values
 from dsq.formats.layout import WriteOptions, split_of
 from dsq.formats.leftovers import says_more
 from dsq.formats.naming import fresh_names, split_folders
@@ -31,7 +31,7 @@ Array: TypeAlias = NDArray[Any]
 DECIMALS = 9  # of a pixel: what arithmetic leaves beyond them is noise
 _NOISE = 1e-10
 _LISTS = ("images", "annotations", "categories")
-#: keys of a data.yaml that say no more than tables do
+_EMPTY = (b"{}", b"[]", b"null", b'""')
 
 
 def write(dataset: Dataset, target: Target, options: WriteOptions, losses: Losses) -> list[str]:
@@ -64,7 +64,7 @@ def _lay_out(dataset: Dataset, style: str | None, losses: Losses) -> Plan:
     stated = dataset.categories["source_id"].array
     losses.add("class-ids-changed", (stated.to_numpy(np.int64, na_value=0) != classes)[~stated.isna()].sum())
     class_row = rows_of(dataset.categories["category_id"].to_numpy(), boxes["category_id"].to_numpy())[0]
-    entries = _shared_entries(dataset, losses)
+    entries, unexplained = _shared_entries(dataset, losses)
     entries["categories"] = class_list(dataset.categories, classes.tolist(), losses)
     splits = text_or_none(images["split"])
     if single:
@@ -83,13 +83,18 @@ def _lay_out(dataset: Dataset, style: str | None, losses: Losses) -> Plan:
     for at, name in enumerate(sheet_names):
         mine = recorded & (place == at)
         sheets.append(Sheet(name, entries, np.flatnonzero(mine), np.flatnonzero(mine[box_row])))
-    files = [name.removeprefix(prefixes[at]) for name, at in zip(names, place.tolist(), strict=True)]
-    return Plan(
-        names,
-        sheets,
-        _image_records(images, image_ids, files, losses),
-        _box_records(dataset, (box_ids, image_ids[box_row], classes[class_row]), losses),
+    held = (
+        box_ids,
+        Derived(len(box_row), np.int64, lambda rows: image_ids[box_row[rows]]),
+        Derived(len(class_row), np.int64, lambda rows: classes[class_row[rows]]),
     )
+
+    def files(rows: Array) -> list[str]:
+        return [names[row].removeprefix(prefixes[at]) for row, at in zip(rows.tolist(), place[rows], strict=True)]
+
+    keys = (*IMAGE_KEYS, "license") if unexplained else IMAGE_KEYS
+    records = _image_records(images, image_ids, files, keys, losses)
+    return Plan(names, sheets, records, _box_records(dataset, held, losses))
 
 
 def _recorded(images: Table, box_row: Array, losses: Losses) -> Array:
@@ -97,11 +102,11 @@ def _recorded(images: Table, box_row: Array, losses: Losses) -> Array:
     held = np.bincount(box_row, minlength=len(images)) > 0
     unsized = held & (images["unit"] == "relative").to_numpy(bool)
     emptied = (~held | unsized) & (images["label_state"] == "labelled").to_numpy(bool)
-    losses.add("size-unknown", unsized.sum())
+    absent = images["member"].isna().to_numpy(bool)
     losses.add("boxes-unsized", unsized[box_row].sum())
-    losses.add("images-emptied", emptied.sum())
+    losses.add("images-emptied", (emptied & ~absent).sum())
     found: Array = (held & ~unsized) | (~held & (images["label_state"] == "background").to_numpy(bool))
-    losses.add("images-left-out", (images["member"].isna().to_numpy(bool) & ~found).sum())
+    losses.add("images-left-out", (absent & ~found).sum())
     return found
 
 
@@ -110,10 +115,10 @@ def _ids(table: Table, chosen: Array, lowest: int, losses: Losses) -> Array:
     below `lowest` are made.
     """
     stated = table["source_id"].array
-    source: Array = stated.to_numpy(np.int64, na_value=0)
     known = ~np.asarray(stated.isna()) & chosen
     column = table.columns[0]
     ids: Array = table[column].to_numpy(np.int64)
+    source: Array = stated.to_numpy(np.int64, na_value=0) if known.any() else ids
     if known[chosen].all() and len(np.unique(source[chosen])) == chosen.sum():
         ids = source
     low = chosen & (ids < lowest)
@@ -127,23 +132,23 @@ def _ids(table: Table, chosen: Array, lowest: int, losses: Losses) -> Array:
     return ids
 
 
-def _image_records(images: Table, ids: Array, files: Sequence[str], losses: Losses) -> Records:
+def _image_records(images: Table, ids: Array, files: Column, keys: Sequence[str], losses: Losses) -> Records:
+    """keys: what extras do not say of an image any more."""
     extras, others = json_extras(said_extras(images))
     losses.add("extras-dropped", others)
-    name = np.empty(len(images), object)
-    name[:] = files
-    columns: dict[str, Column] = {"id": numbers(ids), "file_name": values(name)}
+    losses.add("licences-dropped", len(spelled(extras, ("license",))) if "license" in keys else 0)
+    columns: dict[str, Column] = {"id": numbers(ids), "file_name": files}
     for key in ("width", "height"):
         side = images[key].array
         columns[key] = numbers(side.to_numpy(np.int64, na_value=0), np.asarray(side.isna()))
-    return Records(columns, without_known(extras, IMAGE_KEYS), {})
+    return Records(columns, without_known(extras, keys), {})
 
 
-def _box_records(dataset: Dataset, ids: tuple[Array, Array, Array], losses: Losses) -> Records:
+def _box_records(dataset: Dataset, ids: Sequence[Numbers], losses: Losses) -> Records:
     boxes = dataset.boxes
-    sides = [boxes[key].to_numpy() for key in ("x", "y", "width", "height")]
+    sides: list[Numbers] = [boxes[key].to_numpy() for key in ("x", "y", "width", "height")]
     if dataset.about.format != "coco":
-        sides = [_without_noise(side) for side in sides]
+        sides = [_tidied(side) for side in sides]
     extras, others = json_extras(said_extras(boxes))
     losses.add("extras-dropped", others)
     area = _areas(boxes, sides[2], sides[3])
@@ -153,6 +158,10 @@ def _box_records(dataset: Dataset, ids: tuple[Array, Array, Array], losses: Loss
     return Records(columns, extras, {})
 
 
+def _tidied(side: Numbers) -> Derived:
+    return Derived(len(side), np.float64, lambda rows: _without_noise(side[rows]))
+
+
 def _without_noise(side: Array) -> Array:
     """Lengths (n,) in pixels without what arithmetic left in the last digits."""
     rounded = np.round(side, DECIMALS)
@@ -160,16 +169,24 @@ def _without_noise(side: Array) -> Array:
     return cleaned
 
 
-def _areas(boxes: Table, width: Array, height: Array) -> Array:
+def _areas(boxes: Table, width: Numbers, height: Numbers) -> Numbers:
     """(n,) the declared areas, else those of the masks, else width x height."""
-    area = boxes["area"].to_numpy().copy()
+    area = boxes["area"].to_numpy()
     rows = np.flatnonzero(np.isnan(area))
-    area[rows] = _without_noise(np.maximum(width[rows], 0) * np.maximum(height[rows], 0))
-    if len(rows) and boxes["segmentation"].notna().any():
+    if not len(rows):
+        return area
+    if boxes["segmentation"].notna().any():
         masks = mask_extents(boxes["segmentation"].to_numpy(object)[rows])
         masks = masks[masks["error"] == ""]
+        area = area.copy()
         area[rows[masks["row"].to_numpy()]] = masks["area"].to_numpy()
-    return area
+
+    def fill(rows: Any) -> Array:
+        said = area[rows]
+        made = _without_noise(np.maximum(width[rows], 0) * np.maximum(height[rows], 0))
+        return np.where(np.isnan(said), made, said)
+
+    return Derived(len(area), np.float64, fill)
 
 
 def _count_keypoints(blobs: Array, extras: Array | None) -> Array:
@@ -182,24 +199,32 @@ def _count_keypoints(blobs: Array, extras: Array | None) -> Array:
     return found
 
 
-def _shared_entries(dataset: Dataset, losses: Losses) -> dict[str, bytes]:
-    """The top level of every file: what all documents of a COCO source agree on. A number stands for a list."""
+def _shared_entries(dataset: Dataset, losses: Losses) -> tuple[dict[str, bytes], bool]:
+    """The top level of every file: what all documents of a COCO source agree on, of one source among others its
+    licences. A number stands for a list. And whether the documents list other licences each, so that none is written.
+    """
     entries = {"info": b"{}", "licenses": b"[]"}
     documents = dataset.about.documents
-    if dataset.about.format == "coco":
-        stated = [msgspec.json.decode(raw, type=dict[str, Raw]) for raw in documents.values()]
-        said: dict[str, list[Raw]] = {}
-        for document in stated:
-            for key, raw in document.items():
-                if key not in _LISTS:
-                    said.setdefault(key, []).append(raw)
-        agreed = {key: raws[0] for key, raws in said.items() if all(raw == raws[0] for raw in raws)}
-        entries |= {key: bytes(raw) for key, raw in agreed.items()}
-        lost = sum(not document.keys() <= {*agreed, *_LISTS} for document in stated)
-    else:
-        lost = sum(says_more(name, raw) for name, raw in documents.items())
+    as_read = dataset.about.format == "coco"
+    stated = {
+        name: msgspec.json.decode(raw, type=dict[str, Raw])
+        for name, raw in documents.items()
+        if as_read or (dataset.about.format == "mixed" and name.lower().endswith(".json"))
+    }
+    said: dict[str, list[Raw]] = {}
+    for document in stated.values():
+        for key, raw in document.items():
+            if key not in _LISTS and (as_read or key == "licenses"):
+                said.setdefault(key, []).append(raw)
+    agreed = {key: raws[0] for key, raws in said.items() if all(raw == raws[0] for raw in raws)}
+    entries |= {key: bytes(raw) for key, raw in agreed.items()}
+    lost = sum(
+        any(key not in agreed and key not in _LISTS and bytes(raw) not in _EMPTY for key, raw in document.items())
+        for document in stated.values()
+    )
+    lost += sum(says_more(name, raw) for name, raw in documents.items() if name not in stated)
     losses.add("documents-dropped", lost)
-    return entries | {"images": b"0", "annotations": b"0"}
+    return entries | {"images": b"0", "annotations": b"0"}, "licenses" in said and "licenses" not in agreed
 
 
 def _set_name(images: Table) -> str:

@@ -66,10 +66,12 @@ _STATES = ["labelled", "background", "unlabelled"]
 
 
 def sniff(request: Request) -> Match | None:
-    """VOC where XML files hold an <annotation>; other tools' XML is recognised so that it can be refused."""
+    """VOC where XML files hold an <annotation>, or where there is none but lists of ImageSets are; other tools' XML is
+    recognised so that it can be refused.
+    """
     xmls = _xml_files(request)
     if not xmls:
-        return None
+        return _sniff_lists(request)
     kinds = []
     for row in np.unique(np.linspace(0, len(xmls) - 1, SAMPLE).astype(int)):
         try:
@@ -88,6 +90,20 @@ def sniff(request: Request) -> Match | None:
         return Match(0.4, f"{count} of another tool in {where}")
     if request.focus is not None or re.search(r"(^|/)annot[^/]*$", where, re.IGNORECASE):
         return Match(0.3, f"{count} in {where}")
+    return None
+
+
+def _sniff_lists(request: Request) -> Match | None:
+    """VOC where lists of ImageSets name images, none of which has an XML."""
+    lists = [name for name in request.with_suffix(".txt") if in_image_sets(name)]
+    for name in find_lists(lists)[0] if request.images.places and request.focus is None else ():
+        try:
+            entries = parse_list(name, decode_text(request.source.head(name, 4096, follow=True))).entries[:SAMPLE]
+        except ReadError as error:
+            request.unread[name] = error.what
+            continue
+        if any(stem(f"{entry.strip()}.x").lower() in request.images.by_stem for _, entry in entries):
+            return Match(0.35, f"lists in {folder_of(name)}, no XML file")
     return None
 
 
@@ -215,12 +231,12 @@ def _images(
             extra = f"<filename>{escape(stated)}</filename>".encode() + extra
         extras[i] = extra or None
     places = request.images.places
-    held = [places[name] if is_there else None for name, is_there in zip(names, there.tolist(), strict=True)]
+    member = [name if is_there else None for name, is_there in zip(names, there.tolist(), strict=True)]
     table = make_table(
         IMAGES, len(names),
         image_id=np.arange(1, len(names) + 1), file=names,
-        root=_coded_texts([place.root if place else None for place in held]),
-        member=[place.member if place else None for place in held],
+        root=_coded_texts([places[name] if name is not None else None for name in member]),
+        member=member,
         width=pd.arrays.IntegerArray(width, width == 0), height=pd.arrays.IntegerArray(height, height == 0),
         split=_coded_texts(splits), label_state=_coded(state, _STATES),
         source=request.dataset_name, extras=extras,

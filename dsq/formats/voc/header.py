@@ -10,6 +10,7 @@ from dsq.formats.voc.text import escaped
 from dsq.formats.voc.tree import parse_fragment, raw_of
 from dsq.formats.voc.xml import STAMP, UNSAID
 
+MARK = "\0"  # which no XML can hold
 _MOST = 4_000  # headers that are kept to be used again
 _OWN_NAME = "<filename>%(file)s</filename>"
 
@@ -20,7 +21,7 @@ def stamp_text(offset: int, unsaid: Sequence[str]) -> str:
 
 
 class Headers:
-    """Makes headers with `file`, `width` and `height` to fill in by `%`.
+    """Makes headers.
 
     fresh: what VOC readers expect and the extras lack is added, and <folder> and <filename> say where the image is.
     """
@@ -28,11 +29,27 @@ class Headers:
     def __init__(self, *, fresh: bool) -> None:
         self.fresh = fresh
         self._made: dict[tuple[bytes | None, str, str | None, bool, bool], str] = {}
+        self._sized: dict[tuple[bytes | None, str, str | None, int, int, bool], tuple[str, str, str]] = {}
 
-    def header(self, extras: bytes | None, folder: str, stamp: str | None, *, known: bool, corrected: bool) -> str:
-        """extras: XML or None. folder: for a missing <folder>. stamp: None: none is put in. known: there is a size.
-        corrected: it is to replace unusable sides that the extras hold.
+    def header(
+        self, extras: bytes | None, folder: str, stamp: str | None, width: int, height: int, *, corrected: bool
+    ) -> tuple[str, str, str]:
+        """The text before the name of the image, MARK where the name goes ("" where it has no place), the text after.
+
+        extras: XML or None. folder: for a missing <folder>. stamp: None: none is put in. width, height: 0: not known.
+        corrected: they are to replace unusable sides that the extras hold.
         """
+        key = (extras, folder, stamp, width, height, corrected)
+        found = self._sized.get(key)
+        if found is None:
+            template = self._template(extras, folder, stamp, bool(width and height), corrected)
+            found = (template % {"file": MARK, "width": width, "height": height}).partition(MARK)
+            if len(self._sized) < _MOST:
+                self._sized[key] = found
+        return found
+
+    def _template(self, extras: bytes | None, folder: str, stamp: str | None, known: bool, corrected: bool) -> str:
+        """With `file`, `width` and `height` to fill in by `%`."""
         key = (extras, folder, stamp, known, corrected)
         found = self._made.get(key)
         if found is None:

@@ -12,6 +12,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import msgspec
+
 from dsq.formats.folders import folder_of, place_of, split_of_folder
 from dsq.formats.layout import ImageIndex, decode_text, in_masks, split_of, stem
 from dsq.model import Notice
@@ -27,6 +29,8 @@ _TASKS = ("main", "", "layout", "segmentation", "action")
 _OF_A_CLASS = re.compile(r".+_(?:trainval|train|val|test)", re.IGNORECASE)
 _SIGN = re.compile(r"(?<!\s)\s+[-+]?[01]$")
 _SIGNED = re.compile(r"\S.*\s[-+]?[01]")
+#: what begins a comment of labelmap.txt with a class name as JSON
+MARK = "# dsq: "
 _IMAGE_FOLDERS = {"annotations": "images", "annots": "images", "Annotations": "JPEGImages"}
 
 
@@ -174,7 +178,7 @@ class Pairing:
         return None
 
     def _fits(self, image: str, xml: str) -> bool:
-        if self.index.places[image].root != self.home:
+        if self.index.places[image] != self.home:
             return True
         mine, other = split_of_folder(folder_of(xml)), split_of_folder(folder_of(image))
         return mine is None or other is None or mine == other
@@ -343,6 +347,12 @@ def _by_stem(base: str, members: Sequence[str]) -> dict[str, list[int]]:
     return found
 
 
+def rows_of_entries(each: SplitList, members: Sequence[str]) -> list[list[int]]:
+    """The rows of `members` that each entry of a list names."""
+    held = _by_stem(each.base, members)
+    return [held.get(entry) or _find(held, entry) for _, entry in each.entries]
+
+
 def _find(held: dict[str, list[int]], entry: str) -> list[int]:
     entry = entry.strip()
     if entry in held:
@@ -368,7 +378,20 @@ def is_labelmap(name: str) -> bool:
 
 
 def parse_labelmap(text: str) -> list[str]:
-    """The class names of a labelmap.txt, `label:color:parts:actions` a line, in its order, each once."""
-    lines = (line.strip() for line in text.splitlines())
-    names = (line.partition(":")[0].strip() for line in lines if line and not line.startswith("#"))
+    """The class names of a labelmap.txt, `label:color:parts:actions` a line, in its order, each once. Names that no
+    such line can hold stand in comments of ours; see MARK.
+    """
+    names = (name_of_line(line.strip()) for line in text.splitlines())
     return list(dict.fromkeys(name for name in names if name))
+
+
+def name_of_line(line: str) -> str:
+    """The class that a line of a labelmap.txt names; "" for none."""
+    if not line.startswith("#"):
+        return line.partition(":")[0].strip()
+    if not line.startswith(MARK):
+        return ""
+    try:
+        return msgspec.json.decode(line[len(MARK) :], type=str)
+    except msgspec.DecodeError:  # a comment of somebody else's
+        return ""

@@ -24,6 +24,7 @@ _LEFT_OUT = 2
 _CUSTOMARY = (1, 0, 2)  # truncated comes before difficult
 _MEANT = (False, True, None)
 _WITHOUT_SCORE, _WITHOUT_ROTATED = 1, 2
+_BLOCK = 1 << 14  # boxes whose corners are worked out together: few enough for the processor's cache
 _MOST = 20_000  # kinds of object that are kept to be used again
 _OPEN = "\t\t<bndbox>\n\t\t\t<xmin>"
 _BETWEEN = ("</xmin>\n\t\t\t<ymin>", "</ymin>\n\t\t\t<xmax>", "</xmax>\n\t\t\t<ymax>")
@@ -114,11 +115,14 @@ class Objects:
         self.extras = boxes["extras"].to_numpy(object)
         self.scores = boxes["score"].to_numpy(float)
         self.masks = boxes["segmentation"].to_numpy(object)
-        low = boxes[["x", "y"]].to_numpy(float)
-        sides = boxes[["width", "height"]].to_numpy(float)
+        columns = [boxes[name].to_numpy() for name in ("x", "y", "width", "height")]
         self.corners = np.empty((len(boxes), 4))
-        self.corners[:, :2] = as_written(low, offsets[:, None], exact=exact)
-        self.corners[:, 2:] = far_edges(low, sides, exact=exact)
+        for first in range(0, len(boxes), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            x, y, width, height = (column[rows] for column in columns)
+            low, sides = np.column_stack([x, y]), np.column_stack([width, height])
+            self.corners[rows, :2] = as_written(low, offsets[rows, None], exact=exact)
+            self.corners[rows, 2:] = far_edges(low, sides, exact=exact)
         self.numbers = NumberTexts(self.corners)
         self.masks_lost = 0 if polygons else int(boxes["segmentation"].notna().sum())
         self._told: dict[bytes, Told] = {}

@@ -73,13 +73,20 @@ class NumberTexts:
         parts = next((parts for parts in _GRIDS if (np.rint(some * parts) / parts == some).all()), None)
         if parts is None:
             return
-        steps = np.rint(values * parts)
-        low, high = steps.min(), steps.max()
-        if high - low < _MOST_POINTS and (steps / parts == values).all():
-            self.values = (steps - low).astype(np.int32)
-            used = np.flatnonzero(np.bincount(self.values.ravel(), minlength=1))
-            self.texts = np.empty(int(high - low) + 1, object)
-            self.texts[used] = texts_of((used + low) / parts + 0.0)
+        low, high = np.rint(values.min() * parts), np.rint(values.max() * parts)
+        if high - low >= _MOST_POINTS:
+            return
+        places = np.empty(values.shape, np.int32)
+        for first in range(0, len(values), _SAMPLE):
+            rows = slice(first, first + _SAMPLE)
+            steps = np.rint(values[rows] * parts)
+            if (steps / parts != values[rows]).any():
+                return
+            places[rows] = steps - low
+        self.values = places
+        used = np.flatnonzero(np.bincount(places.ravel(), minlength=1))
+        self.texts = np.empty(int(high - low) + 1, object)
+        self.texts[used] = texts_of((used + low) / parts + 0.0)
 
     def take(self, rows: slice | Array) -> Array:
         """The texts of some rows: an object array of their shape."""

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dsq.formats.layout import WriteOptions
-from dsq.formats.leftovers import says_more
+from dsq.formats.leftovers import count_extras, says_more
 from dsq.formats.naming import fresh_names
 from dsq.formats.voc.files import infer_offset
 from dsq.formats.voc.header import Headers, stamp_text
@@ -32,7 +32,7 @@ from dsq.target import Target
 
 Array = NDArray[Any]
 
-_CHUNK = 10_000  # boxes
+_CHUNK = 4000  # boxes: their text stays in the processor's cache
 _END = "</annotation>\n"
 _EXPECTED = ("difficult", "truncated")  # flags that readers open unasked
 _COLUMNS = ("category_id", "x", "y", "width", "height", *FLAGS, "score", "segmentation", "extras")
@@ -58,15 +58,15 @@ def write(dataset: Dataset, target: Target, options: WriteOptions, losses: Losse
     losses.add("crowd-dropped", crowd.sum())
     held = np.bincount(row[~crowd], minlength=len(images)) > 0
     unsized = held & (images["unit"] == "relative").to_numpy(bool)
-    losses.add("size-unknown", unsized.sum())
     losses.add("boxes-unsized", (unsized[row] & ~crowd).sum())
     due = (held & ~unsized) | (~held & (images["label_state"] == "background").to_numpy(bool))
-    losses.add("images-emptied", ((images["label_state"] == "labelled").to_numpy(bool) & ~due).sum())
+    absent = images["member"].isna().to_numpy(bool)
+    losses.add("images-emptied", ((images["label_state"] == "labelled").to_numpy(bool) & ~due & ~absent).sum())
     layout = _kept_layout(dataset, due) if options.style is None else None
     layout = layout or _fresh_layout(dataset, due)
     losses.add("images-renamed", layout.renamed)
     losses.add("records-united", (layout.owner != np.arange(len(images))).sum())
-    losses.add("images-left-out", (images["member"].isna().to_numpy(bool) & ~due).sum())
+    losses.add("images-left-out", (absent & ~due).sum())
     classes = _class_names(dataset)
     losses.add("names-changed", sum(a != b for a, b in zip(classes, dataset.categories["name"], strict=True)))
     chosen = np.flatnonzero(due[row] & ~crowd)
@@ -77,7 +77,7 @@ def write(dataset: Dataset, target: Target, options: WriteOptions, losses: Losse
     boxes = dataset.boxes[list(_COLUMNS)]
     if len(chosen) != len(boxes) or (chosen != np.arange(len(boxes))).any():
         boxes = boxes.take(chosen)
-    _write_side_files(dataset, layout, boxes, classes, target, options, losses)
+    _write_side_files(dataset, layout, boxes, owner, classes, target, options, losses)
     _write_annotations(dataset, layout, boxes, owner, classes, target, options, losses)
     _count_losses(dataset, crowd, losses)
     return layout.names
@@ -135,8 +135,8 @@ def _class_names(dataset: Dataset) -> list[str]:
 
 
 def _write_side_files(
-    dataset: Dataset, layout: Layout, boxes: Table, classes: list[str], target: Target, options: WriteOptions,
-    losses: Losses,
+    dataset: Dataset, layout: Layout, boxes: Table, owner: Array, classes: list[str], target: Target,
+    options: WriteOptions, losses: Losses,
 ) -> None:  # fmt: skip
     """ImageSets and labelmap.txt; what of classes, splits and documents is lost."""
     about, images = dataset.about, dataset.images
@@ -145,12 +145,15 @@ def _write_side_files(
     if layout.kept:
         origins = text_or_none(images["origin_file"]).tolist()
         members = [origin or name for origin, name in zip(origins, layout.names, strict=True)]
-        lists = keep_lists(about, members, classes)
+        lists = keep_lists(about, members, lambda: _signs(dataset, boxes, owner, classes))
         losses.add("documents-dropped", lists.left_out)
+        losses.add("class-lists-corrected", lists.corrected)
         files = lists.files
     elif options.style is None:
         has_xml = [layout.xmls[row] is not None for row in layout.owner.tolist()]
-        lists = make_lists(splits, [_stem(name) for name in layout.names], has_xml)
+        there = (images["member"].notna().to_numpy() | has_xml).tolist()
+        listed = [split if named else None for split, named in zip(splits, there, strict=True)]
+        lists = make_lists(listed, [_stem(name) for name in layout.names], has_xml)
         losses.add("splits-renamed", lists.renamed)
         losses.add("splits-dropped", lists.lost)
         files = lists.files
@@ -173,6 +176,17 @@ def _write_side_files(
         target.write(name, data)
 
 
+def _signs(dataset: Dataset, boxes: Table, owner: Array, classes: list[str]) -> dict[str, dict[int, int]]:
+    """For each class the rows of images that hold it: 1, or 0 where all its boxes are difficult."""
+    found: dict[str, dict[int, int]] = {name: {} for name in classes}
+    label = pd.Index(dataset.categories["category_id"]).get_indexer(pd.Index(boxes["category_id"]))
+    sure = ~boxes["difficult"].fillna(False).to_numpy(bool)
+    for place, row, is_sure in zip(label.tolist(), owner.tolist(), sure.tolist(), strict=True):
+        held = found[classes[place]]
+        held[row] = max(held.get(row, 0), int(is_sure))
+    return found
+
+
 def _class_files(
     dataset: Dataset, classes: list[str], in_use: list[str], maps: dict[str, bytes], *, kept: bool
 ) -> tuple[dict[str, bytes], list[str]]:
@@ -183,8 +197,6 @@ def _class_files(
         return {}, in_use
     first = next(iter(maps), "labelmap.txt")
     data = make_labelmap(listed, in_use, maps.get(first))
-    if data is None:
-        return {name: other for name, other in maps.items() if name != first}, in_use
     order = [name for name in listed if name in in_use or name != "background"]
     return {**maps, first: data}, order + [name for name in in_use if name not in listed]
 
@@ -228,12 +240,12 @@ def _write_annotations(
         pieces = objects.pieces(first, bounds[part[-1] + 1])
         for at in part:
             folder, _, name = layout.names[at].rpartition("/")
-            width, height = widths[at], heights[at]
-            header = headers.header(
-                extras[at], folder, convention.stamps[at], known=bool(width and height), corrected=corrected[at]
-            ) % {"file": escaped(name), "width": width, "height": height}
-            inner = pieces[PIECES * (bounds[at] - first) : PIECES * (bounds[at + 1] - first)]
-            target.write(layout.xmls[at] or "", f"{header}{''.join(inner)}{_END}".encode())
+            lead, mark, tail = headers.header(
+                extras[at], folder, convention.stamps[at], widths[at], heights[at], corrected=corrected[at]
+            )
+            inner = "".join(pieces[PIECES * (bounds[at] - first) : PIECES * (bounds[at + 1] - first)])
+            text = f"{lead}{escaped(name) if mark else ''}{tail}{inner}{_END}"
+            target.write(layout.xmls[at] or "", text.encode())
         done += len(part)
         if options.progress is not None:
             options.progress("writing annotations", done, len(rows))
@@ -316,6 +328,8 @@ def _count_losses(dataset: Dataset, crowd: Array, losses: Losses) -> None:
     whole = boxes["width"].to_numpy(float) * boxes["height"].to_numpy(float)
     losses.add("areas-dropped", ((np.abs(area - whole) > 1e-6 * np.abs(whole) + 1e-9) & ~crowd).sum())
     for table in (images, boxes, categories):
-        losses.add("extras-dropped", sum(blob is not None and blob[:1] != b"<" for blob in table["extras"].tolist()))
+        blobs = table["extras"].to_numpy(object)
+        others = np.array([blob is not None and blob[:1] != b"<" for blob in blobs.tolist()], bool)
+        losses.add("extras-dropped", count_extras(blobs[others]))
     numbered = (boxes["source_id"].notna().to_numpy() & ~crowd).sum()
     losses.add("ids-changed", int(images["source_id"].notna().sum()) + int(numbered))

@@ -27,7 +27,8 @@ from dsq.formats.yolo.config import (
     read_class_lists,
 )
 from dsq.formats.yolo.pairs import Labels, Paired, in_labels, pair_labels
-from dsq.formats.yolo.rows import BOX, ODDITIES, POLYGON, Rows, is_row, quote, shape_boxes, take_rows
+from dsq.formats.yolo.rows import ODDITIES, is_row, quote
+from dsq.formats.yolo.shapes import BOX, POLYGON, Rows, shape_boxes, take_rows
 from dsq.formats.yolo.splits import MOST_LIST, Splits, Tree, find_file
 from dsq.formats.yolo.write import write as write
 from dsq.headers import Header
@@ -234,11 +235,11 @@ def _image_tables(request: Request, paired: Paired, splits: Splits) -> tuple[Tab
     sized = there[readable]
     width, height = np.zeros(count, np.int64), np.zeros(count, np.int64)
     width[sized], height[sized] = head["width"].to_numpy()[readable], head["height"].to_numpy()[readable]
-    places = [request.images.places[name] for name in members]
-    roots = list(dict.fromkeys(place.root for place in places))
+    held = [request.images.places[name] for name in members]
+    roots = list(dict.fromkeys(held))
     codes, found = np.full(count, -1), np.full(count, None, object)
-    codes[there] = [roots.index(place.root) for place in places]
-    found[there] = [place.member for place in places]
+    codes[there] = list(map(roots.index, held))
+    found[there] = members
     none = 0 if request.no_label_file == "background" else 2
     state = np.full(count, none)
     with_label = np.flatnonzero(paired.label >= 0)
@@ -264,40 +265,40 @@ def _image_tables(request: Request, paired: Paired, splits: Splits) -> tuple[Tab
 
 def _box_table(paired: Paired, images: Table, keypoints: tuple[int, int] | None, notices: list[Notice]) -> Table:
     """The boxes of every image, in the order of images and lines."""
-    labels, found = paired.labels, paired.labels.rows
+    labels, rows = paired.labels, paired.labels.give_rows()
     image_row = np.flatnonzero(paired.label >= 0)
     image_row = image_row[np.argsort(paired.label[image_row], kind="stable")]
     uses = np.bincount(paired.label[image_row], minlength=len(labels.files))
     first_use = np.cumsum(uses) - uses
-    if (uses[found.file] == 1).all():
-        row, image = None, image_row[first_use[found.file]]
+    if (uses[rows.file] == 1).all():
+        image = image_row[first_use[rows.file]].astype(np.int32)
     else:  # a label file may serve several images, or none
-        repeats = uses[found.file]
-        row = np.repeat(np.arange(len(found.file)), repeats)
+        repeats = uses[rows.file]
+        row = np.repeat(np.arange(len(rows.file)), repeats)
         nth = np.arange(len(row)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-        image = image_row[first_use[found.file[row]] + nth]
-    rows = found if row is None else take_rows(found, row)
+        rows = take_rows(rows, row)
+        image = image_row[first_use[rows.file] + nth].astype(np.int32)
     if (image[1:] < image[:-1]).any():
         order = np.argsort(image, kind="stable")
         rows, image = take_rows(rows, order), image[order]
     _tell_rows(labels, rows, notices)
-    width = images["width"].to_numpy(float, na_value=1.0)[image]
-    height = images["height"].to_numpy(float, na_value=1.0)[image]
+    width, height = (images[side].to_numpy(float, na_value=1.0) for side in ("width", "height"))
     return make_table(
         BOXES,
         len(image),
         box_id=np.arange(1, len(image) + 1),
         image_id=images["image_id"].to_numpy()[image],
-        category_id=rows.values[rows.start].astype(np.int64),
+        category_id=rows.number.astype(np.int64),
         origin_file=_coded(rows.file, labels.files),
         origin_place=rows.line,
-        **shape_boxes(rows, width, height, keypoints[1] if keypoints else 3),
+        **shape_boxes(rows, image, width, height, keypoints[1] if keypoints else 3),
     )
 
 
 def _tell_rows(labels: Labels, rows: Rows, notices: list[Notice]) -> None:
     """Notices of rows that can be read in two ways, or that the trainer reads otherwise."""
-    four = np.flatnonzero((rows.kind == POLYGON) & (rows.columns == 9))
+    shaped, _, columns = rows.others(POLYGON)
+    four = shaped[columns == 9]
     if len(four):
         where = f"{labels.files[rows.file[four[0]]]} line {rows.line[four[0]]}"
         many = f"{len(four):,} rows of 9 columns are" if len(four) > 1 else "1 row of 9 columns is"
@@ -313,7 +314,7 @@ def _tell_rows(labels: Labels, rows: Rows, notices: list[Notice]) -> None:
 
 def _category_table(boxes: Table, names: dict[int, str], config: Config | None, notices: list[Notice]) -> Table:
     """Classes that are named or used, by id."""
-    used = np.unique(boxes["category_id"].to_numpy()).tolist()
+    used = pd.unique(boxes["category_id"]).tolist()
     nc = config.nc if config is not None else None
     bare = range(min(nc or 0, MOST_BARE)) if not names else ()
     ids = sorted({*names, *used, *bare})

@@ -76,7 +76,6 @@ def place_boxes(dataset: Dataset, numbers: Array, losses: Losses) -> Boxes:
     frame[~(frame > 0).all(axis=1)] = np.nan
     frame[(images["unit"] == "relative").to_numpy(bool)] = 1.0
     unknown = np.isnan(frame[:, 0])
-    losses.add("size-unknown", int(np.count_nonzero(np.bincount(image, minlength=len(images))[unknown])))
     row = np.argsort(image, kind="stable") if (np.diff(image) < 0).any() else np.arange(len(image))
     if unknown.any():
         losses.add("boxes-unsized", unknown[image].sum())

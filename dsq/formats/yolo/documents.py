@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from dsq.formats.layout import decode_text
+from dsq.formats.layout import decode_text, escapes, resolve
 from dsq.formats.yolo.config import (
     Config,
     Declared,
@@ -21,13 +21,15 @@ from dsq.formats.yolo.config import (
     parse_yaml,
     read_entries,
 )
-from dsq.formats.yolo.splits import Tree, find_place
+from dsq.formats.yolo.splits import Tree, find_place, likely_folders
 from dsq.model import Dataset
 
 #: keys of a data.yaml that are written anew; `download` may be code, and what it would fetch is there
 _OWN = frozenset(("path", "train", "val", "validation", "valid", "validate", "test", "nc", "names", "download"))
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
+_PLAIN = re.ASCII | re.IGNORECASE
+_WILD = re.compile(r"(?:/\*\*?(?:\.\w+)?)+$")
 
 
 def make_yaml(names: Mapping[int, str], places: Mapping[str, str], more: bytes | None) -> bytes:
@@ -66,7 +68,7 @@ def is_key(split: str, place: str) -> bool:
 
 def quote_name(name: str, *, plain: bool = False) -> str:
     """A text in YAML, in quotes: `no` is a name, not a truth value. plain: without them where they are not needed."""
-    if plain and re.fullmatch(r"images(?:/[A-Za-z0-9_\-]+)*|train|val|test|unassigned|fold\d+", name):
+    if plain and re.fullmatch(r"images|train|val|test|unassigned|fold\d+|[a-z][\w\-]*(?:/[\w\-]+)+", name, _PLAIN):
         return name
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(name, ensure_ascii=False))
 
@@ -145,6 +147,35 @@ def _settle_list(file: str, raw: bytes, text: str, tree: Tree) -> bytes:
     return "".join(f"{entry}\n" for entry in entries).encode()
 
 
+def _places(config: Config, declared: Declared, tree: Tree, files: Mapping[str, bytes], root: str) -> list[str]:
+    """Where a data.yaml of the copy is to say that a declared place is: as it stands where a trainer finds it so, else
+    relative to the config what the reader took for it, else as it stands but without leading out of the copy.
+    """
+    value = _WILD.sub("", declared.value.strip().replace("\\", "/"))
+    path = "" if _is_astray(config, tree) else config.path.replace("\\", "/")
+    stated = posixpath.join(config.folder, path, value)
+    outside = bool(_ABSOLUTE.match(value)) or escapes(stated)
+    if not outside and (resolve(stated) in tree.above or resolve(stated) in files):
+        return [declared.value]
+    found = _find(tree, config, declared.split, value, root, files)
+    if not found and (not outside or _ABSOLUTE.match(value)):
+        return [declared.value]
+    home = posixpath.join(config.folder, path) or "."
+    return [posixpath.relpath(place or ".", home) for place in found or [resolve(stated)]]
+
+
+def _find(tree: Tree, config: Config, split: str, value: str, root: str, files: Mapping[str, bytes]) -> list[str]:
+    """The folders with images, or the list, that a reader takes a declared place for."""
+    place = find_place(tree, config, value, root, files)
+    if place is not None:
+        return [place]
+    base = value.rpartition("/")[2]
+    if base.lower().endswith(".txt"):
+        same = [name for name in files if name.rpartition("/")[2] == base]
+        return same if len(same) == 1 else []
+    return likely_folders(tree, split, value)[0]
+
+
 def _is_astray(config: Config, tree: Tree) -> bool:
     """Whether `path` leads elsewhere than to a folder of the dataset."""
     place = posixpath.normpath(posixpath.join(config.folder, config.path.replace("\\", "/")))
@@ -179,15 +210,17 @@ def _settle_data(
 def _settle_yaml(
     config: Config, raw: bytes, text: str, tree: Tree, files: Mapping[str, bytes], root: str, names: Mapping[int, str]
 ) -> bytes:
-    astray = _is_astray(config, tree)
+    """The data.yaml with the places of the copy and `names`; all else in it stays as it is, comments too."""
     moved = {
-        (declared.key, declared.line, declared.value): _moved(config, declared, tree, files, root)
+        (declared.key, declared.line, declared.value): _places(config, declared, tree, files, root)
         for declared in config.splits
     }
-    renamed = bool(config.names) and config.names != names
-    if not astray and not renamed and all(value == key[2] for key, value in moved.items()):
+    astray, renamed = _is_astray(config, tree), bool(config.names) and config.names != names
+    if not astray and not renamed and all(places == [key[2]] for key, places in moved.items()):
         return raw
     document: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not (astray or renamed) and all(len(places) == 1 for places in moved.values()):
+        return _with_places(text, document, moved).encode()
     kept = []
     for key, node in document.value:
         if key.value == "path" and astray:
@@ -196,13 +229,42 @@ def _settle_yaml(
             node = _names_node(names)
         elif key.value == "nc" and renamed:
             node = yaml.ScalarNode("tag:yaml.org,2002:int", str(len(names)))
-        for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-            if isinstance(part, yaml.ScalarNode):
-                place = (key.value, part.start_mark.line + 1 if part.start_mark else 0, part.value)
-                part.value = moved.get(place, part.value)
+        else:
+            node = _moved_node(key.value, node, moved)
         kept.append((key, node))
     document.value = kept
     return _serialise(document).encode()
+
+
+def _stated(key: str, node: Any) -> tuple[str, int, str]:
+    return key, node.start_mark.line + 1 if node.start_mark else 0, node.value
+
+
+def _with_places(text: str, document: Any, moved: Mapping[tuple[str, int, str], list[str]]) -> str:
+    """The text with another place at the spot of each that moved."""
+    spans: list[tuple[int, int, str]] = []
+    for key, node in document.value:
+        for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if isinstance(part, yaml.ScalarNode):
+                (place,) = moved.get(_stated(key.value, part), [part.value])
+                if place != part.value:
+                    spans.append((part.start_mark.index, part.end_mark.index, quote_name(place, plain=True)))
+    for start, end, place in sorted(spans, reverse=True):
+        text = text[:start] + place + text[end:]
+    return text
+
+
+def _moved_node(key: str, node: Any, moved: Mapping[tuple[str, int, str], list[str]]) -> Any:
+    """The value of a key with the places that moved."""
+    within = isinstance(node, yaml.SequenceNode)
+    parts: list[Any] = []
+    for part in node.value if within else [node]:
+        places = moved.get(_stated(key, part), [part.value]) if isinstance(part, yaml.ScalarNode) else []
+        same = not places or places == [part.value]
+        parts += [part] if same else [yaml.ScalarNode("tag:yaml.org,2002:str", place) for place in places]
+    if not within and len(parts) == 1:
+        return parts[0]
+    return yaml.SequenceNode("tag:yaml.org,2002:seq", parts, flow_style=getattr(node, "flow_style", None))
 
 
 def _names_node(names: Mapping[int, str]) -> Any:

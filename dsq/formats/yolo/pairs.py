@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from dsq.errors import ReadError
 from dsq.formats.layout import Request, decode_text, in_masks, split_of_path, stem
 from dsq.formats.yolo.config import Problem, is_class_list, is_prose, is_split_list, read_entries
-from dsq.formats.yolo.rows import Bad, Rows, is_list, is_row, join_rows, parse_labels
+from dsq.formats.yolo.rows import Bad, is_list, is_row, parse_labels
+from dsq.formats.yolo.shapes import NO_ROWS, Rows, RowStack
 from dsq.formats.yolo.splits import MOST_LIST
 from dsq.model import Notice
 
@@ -43,6 +44,11 @@ class Labels:
         """Good and bad rows of each file."""
         bad = np.bincount([one.file for one in self.bad], minlength=len(self.files))
         return np.bincount(self.rows.file, minlength=len(self.files)), bad.astype(np.int64)
+
+    def give_rows(self) -> Rows:
+        """The rows, which are kept no longer."""
+        rows, self.rows = self.rows, NO_ROWS
+        return rows
 
 
 @dataclass
@@ -114,7 +120,7 @@ def _tell_stems(request: Request, paired: Paired, found: Sequence[tuple[str, str
     """Label files that were found by name alone are misplaced; of images that lie elsewhere nobody can say."""
     apart: list[tuple[str, str]] = []
     for image, label in found:
-        if request.images.places[image].root != request.source.root:
+        if request.images.places[image] != request.source.root:
             apart.append((image, label))
         elif not (darknet and label == label_path(f"/{image}".replace("/JPEGImages/", "/images/"))[1:]):
             paired.problems.append(("misplaced-label", label, "", _say_misplaced(label, label_path(image))))
@@ -137,7 +143,9 @@ def _say_misplaced(label: str, expected: str) -> str:
 def _find_masks(images: Sequence[str], found: Sequence[str | None]) -> set[str]:
     """Images in folders of masks none of which has a label file; none where that is all there is."""
     labelled = {image.rpartition("/")[0] for image, path in zip(images, found, strict=True) if path is not None}
-    masks = {image for image in images if in_masks(image) and image.rpartition("/")[0] not in labelled}
+    folders = {image.rpartition("/")[0] for image in images} - labelled
+    masked = {folder for folder in folders if in_masks(f"{folder}/")}
+    masks = {image for image in images if image.rpartition("/")[0] in masked} if masked else set()
     return masks if len(masks) < len(images) else set()
 
 
@@ -251,13 +259,13 @@ def _alike(one: Sequence[str], other: Sequence[str]) -> int:
 
 def read_labels(request: Request, names: list[str], keypoints: tuple[int, int] | None) -> Labels:
     """Read and parse label files, in batches."""
-    rows: list[Rows] = []
+    stack = RowStack()
     bad: list[Bad] = []
     flags: list[list[Array]] = [[np.empty(0, bool)], [np.empty(0, bool)], [np.empty(0, np.int8)]]
     unread: dict[int, ReadError] = {}
-    offsets: list[int] = []
-    for offset, part in _batches(request, names):
-        offsets.append(offset)
+    sizes = [request.source.size(name) for name in names]
+    ends = np.cumsum([0, *sizes])
+    for offset, part in _batches(names, sizes):
         texts: list[bytes] = []
         for i, data in enumerate(request.source.read_many(part, limit=MOST_LIST, follow=True), offset):
             if isinstance(data, ReadError):
@@ -266,7 +274,7 @@ def read_labels(request: Request, names: list[str], keypoints: tuple[int, int] |
                 unread[i] = ReadError(f"this file holds {len(data):,} bytes, more than labels of one image are.")
             texts.append(b"" if i in unread or isinstance(data, ReadError) else data)
         parsed = parse_labels(texts, keypoints)
-        rows.append(parsed.rows)
+        stack.add(parsed.rows, offset, ends[offset + len(part)] / max(ends[-1], 1))
         bad += [one._replace(file=one.file + offset) for one in parsed.bad]
         for flag, values in zip(flags, (parsed.blank, parsed.listing, parsed.odd), strict=True):
             flag.append(values)
@@ -274,17 +282,17 @@ def read_labels(request: Request, names: list[str], keypoints: tuple[int, int] |
             request.progress("reading labels", offset + len(part), len(names))
     blank, listing, odd = map(np.concatenate, flags)
     blank[list(unread)] = False
-    return Labels(names, join_rows(rows, offsets), bad, blank, listing, odd, unread)
+    return Labels(names, stack.rows, bad, blank, listing, odd, unread)
 
 
-def _batches(request: Request, names: list[str]) -> Iterator[tuple[int, list[str]]]:
+def _batches(names: list[str], sizes: list[int]) -> Iterator[tuple[int, list[str]]]:
     """Label files that are parsed together, each batch with the position of its first."""
-    start = size = 0
-    for i, name in enumerate(names):
-        if i - start == BATCH or (size > BATCH_BYTES and i > start):
+    start = held = 0
+    for i, size in enumerate(sizes):
+        if i - start == BATCH or (held > BATCH_BYTES and i > start):
             yield start, names[start:i]
-            start, size = i, 0
-        size += request.source.size(name)
+            start, held = i, 0
+        held += size
     if names:
         yield start, names[start:]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsq.formats.layout import decode_text
+from dsq.formats.yolo.shapes import BOX, POLYGON, POSE, PREDICTION, Rows, sort_numbers
 from dsq.source import is_image
 
 Array = NDArray[Any]
 
-BOX, PREDICTION, POLYGON, POSE = range(4)
 LIMIT = 1e9  # a number beyond it is no coordinate and no class
 MOST_BAD = 1000  # lines of one file that are told one by one
 MOST_ODD = 4 << 20  # bytes of a file that are read line by line
@@ -36,21 +35,6 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _floats = msgspec.json.Decoder(list[float])
 _LINE_END = re.compile(r"\r\n|\r|\n")
-
-
-class Rows(NamedTuple):
-    """Rows that read well, by file and line.
-
-    file (n,) position of the label file; line (n,) from 1; kind (n,) BOX, PREDICTION, POLYGON or POSE;
-    start, columns (n,): where the row's numbers lie in `values`, its class id first.
-    """
-
-    file: Array
-    line: Array
-    kind: Array
-    start: Array
-    columns: Array
-    values: Array
 
 
 class Bad(NamedTuple):
@@ -83,7 +67,7 @@ def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = Non
     """
     blank = np.array([not text.strip() for text in texts], bool)
     listing, odd = np.zeros(len(texts), bool), np.full(len(texts), -1, np.int8)
-    fast = [i for i, text in enumerate(texts) if _plain(text)]
+    fast = _find_plain(texts)
     try:
         values, *places = _split_plain(texts, fast)
     except ValueError:
@@ -122,7 +106,7 @@ def parse_labels(texts: Sequence[bytes], keypoints: tuple[int, int] | None = Non
     good = np.flatnonzero(wrong < 0)
     if slow:
         good = good[np.lexsort((line[good], file[good]))]
-    rows = Rows(file[good], line[good], kind[good], start[good], count[good], values)
+    rows = sort_numbers(file[good], line[good], kind[good], start[good], count[good], values)
     return Parsed(rows, complaints.told(), blank, listing, odd)
 
 
@@ -176,6 +160,14 @@ class _Complaints:
             what = f"{count:,} more lines of this file are no rows; they were skipped"
             self._bad[file].append(Bad(file, last.line, what))
         return sorted((bad for found in self._bad.values() for bad in found), key=lambda bad: bad[:2])
+
+
+def _find_plain(texts: Sequence[bytes]) -> list[int]:
+    """Positions of the texts that are `_plain`: at one go where all are."""
+    whole = b"\n".join(texts)
+    if b"\r" not in whole and _plain(whole):
+        return list(range(len(texts)))
+    return [i for i, text in enumerate(texts) if _plain(text)]
 
 
 def _plain(text: bytes) -> bool:
@@ -302,85 +294,3 @@ _REASONS: tuple[Callable[[str, int, tuple[int, int] | None], str], ...] = (
     lambda text, *_: f"the class id is not a whole number from 0 in {quote(text)}",
     lambda text, *_: f"a number is infinite or beyond 1e9 in {quote(text)}",
 )
-
-
-def join_rows(parts: Sequence[Rows], offsets: Sequence[int]) -> Rows:
-    """Rows of several batches as one; `offsets` is the position of each batch's first file."""
-    if not parts:
-        none = np.empty(0, np.int64)
-        return Rows(none, none, none.astype(np.int8), none, none, np.empty(0))
-    sizes = np.cumsum([0] + [len(part.values) for part in parts])
-    return Rows(
-        np.concatenate([part.file + offset for part, offset in zip(parts, offsets, strict=True)]),
-        np.concatenate([part.line for part in parts]),
-        np.concatenate([part.kind for part in parts]),
-        np.concatenate([part.start + int(size) for part, size in zip(parts, sizes, strict=False)]),
-        np.concatenate([part.columns for part in parts]),
-        np.concatenate([part.values for part in parts]),
-    )
-
-
-def take_rows(rows: Rows, chosen: Array) -> Rows:
-    """Some of the rows, in the order of `chosen`; `values` stays whole."""
-    file, line, kind, start, columns, values = rows
-    return Rows(file[chosen], line[chosen], kind[chosen], start[chosen], columns[chosen], values)
-
-
-def shape_boxes(rows: Rows, width: Array, height: Array, dims: int = 3) -> dict[str, Any]:
-    """Columns of the boxes table. width, height (n,): pixels of each row's image, 1 to keep fractions.
-    dims: numbers a keypoint, 2 or 3.
-
-    A polygon's box is its extents; its points and a pose's keypoints come as JSON in the box's unit.
-    """
-    n = len(rows.start)
-    corner = np.empty((4, n))  # x, y, width, height in fractions
-    segmentation, keypoints = np.full(n, None, object), np.full(n, None, object)
-    shaped = np.flatnonzero(rows.kind == POLYGON)
-    plain: Any = np.flatnonzero(rows.kind != POLYGON) if len(shaped) else slice(None)
-    at = rows.start[plain]
-    for axis in (0, 1):
-        side = rows.values[at + (axis + 3)]
-        corner[axis + 2, plain] = side
-        side /= 2
-        corner[axis, plain] = rows.values[at + (axis + 1)] - side
-    scores = np.full(n, np.nan)
-    predicted = np.flatnonzero(rows.kind == PREDICTION)
-    scores[predicted] = rows.values[rows.start[predicted] + 5]
-    if len(shaped):
-        points, ends = _gather(rows.values, rows.start[shaped] + 1, rows.columns[shaped] - 1)
-        for axis, scale in ((0, width), (1, height)):
-            part = points[axis::2]
-            low = np.minimum.reduceat(part, ends[:-1] // 2)
-            corner[axis, shaped] = low
-            corner[axis + 2, shaped] = np.maximum.reduceat(part, ends[:-1] // 2) - low
-            part *= np.repeat(scale[shaped], np.diff(ends) // 2)
-        numbers, limits = points.tolist(), ends.tolist()
-        segmentation[shaped] = [msgspec.json.encode([numbers[a:b]]) for a, b in pairwise(limits)]
-    posed = np.flatnonzero(rows.kind == POSE)
-    if len(posed):
-        keypoints[posed] = _shape_poses(rows, posed, width[posed], height[posed], dims)
-    corner[0::2] *= width
-    corner[1::2] *= height
-    return {
-        **dict(zip(("x", "y", "width", "height"), corner, strict=True)),
-        "score": scores,
-        "segmentation": segmentation,
-        "keypoints": keypoints,
-    }
-
-
-def _gather(values: Array, start: Array, count: Array) -> tuple[Array, Array]:
-    """The numbers of ragged slices one after another, and where each begins (with the end of the last)."""
-    ends = np.concatenate([[0], np.cumsum(count)])
-    return values[np.arange(ends[-1]) + np.repeat(start - ends[:-1], count)], ends
-
-
-def _shape_poses(rows: Rows, posed: Array, width: Array, height: Array, dims: int) -> list[bytes]:
-    """Keypoints x, y, v as JSON; a set with two dimensions says nothing of visibility: 2, seen."""
-    points = rows.values[rows.start[posed][:, None] + np.arange(5, rows.columns[posed[0]])]
-    points = points.reshape(len(posed), -1, dims)
-    full = np.full((*points.shape[:2], 3), 2.0)
-    full[:, :, :dims] = points
-    full[:, :, 0] *= width[:, None]
-    full[:, :, 1] *= height[:, None]
-    return [msgspec.json.encode(flat) for flat in full.reshape(len(posed), -1).tolist()]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from dsq.errors import ReadError
 from dsq.formats.layout import (
     ImageIndex,
-    Place,
     Request,
     decode_text,
     escapes,
@@ -41,7 +40,7 @@ class Tree:
         self.absent = absent
         self.row = {name: i for i, name in enumerate(files)}
         self.index = ImageIndex([])
-        self.index.places = {name: Place("", name) for name in files}
+        self.index.places = dict.fromkeys(files, "")
         self.folders: dict[str, list[int]] = {}
         for i, name in enumerate(files):
             self.folders.setdefault(name.rpartition("/")[0], []).append(i)
@@ -81,6 +80,7 @@ class Splits:
     problems: list[Problem] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)  # list files that were used
     found: int = 0  # declared places that hold images
+    empty: list[str] = field(default_factory=list)  # declared places that hold none, but for a test split not there
 
     def notice(self, kind: str, text: str, file: str = "") -> None:
         self.notices.append(Notice(kind, text, file))
@@ -184,6 +184,7 @@ def _follow(request: Request, tree: Tree, config: Config, splits: Splits, member
             if request.focus is not None and _inside(tried[0], request.source.root) is None:
                 what += "; if its images lie outside this folder, give the folder that holds both"
             splits.problems.append(("malformed-record", config.file, f"line {declared.line}", what))
+            splits.empty.append(declared.value)
     if moved:
         splits.notice("path-resolved", "; ".join(moved) + ".", config.file)
 
@@ -218,14 +219,18 @@ def _locate(
         if len(same) == 1:
             return _read_list(request, tree, same[0], config, splits), same[0], tried
         return [], "", tried
-    folders = _alike(tree, value)
-    if not folders:
-        tried.append(f"any folder named {declared.split}")
-        folders = [name for name in tree.folders if split_of_path(f"{name}/") == declared.split]
-    else:
-        tried.append("folders named alike")
+    folders, how = likely_folders(tree, declared.split, value)
+    tried.append(how)
     rows = sorted({row for folder in folders for row in tree.below(folder)})
     return rows, _some(folders), tried
+
+
+def likely_folders(tree: Tree, split: str, value: str) -> tuple[list[str], str]:
+    """Folders with images that a place which is not there may mean, and how they were found."""
+    folders = _alike(tree, value)
+    if folders:
+        return folders, "folders named alike"
+    return [name for name in tree.folders if split_of_path(f"{name}/") == split], f"any folder named {split}"
 
 
 def find_place(tree: Tree, config: Config, value: str, root: str, files: Container[str] = ()) -> str | None:

@@ -131,9 +131,9 @@ def _said(dataset: Dataset, starts: Array, losses: Losses) -> Array:
     """(images,) bool: whether the image gets a label file."""
     state = dataset.images["label_state"]
     emptied = (state == "labelled").to_numpy(bool) & (starts[1:] == starts[:-1])
-    losses.add("images-emptied", emptied.sum())
-    said: Array = (state != "unlabelled").to_numpy(bool) & ~emptied
     absent = dataset.images["member"].isna().to_numpy(bool)
+    losses.add("images-emptied", (emptied & ~absent).sum())
+    said: Array = (state != "unlabelled").to_numpy(bool) & ~emptied
     losses.add("images-left-out", (absent & ~said).sum())
     losses.add("sizes-dropped", (absent & said & dataset.images["width"].notna().to_numpy(bool)).sum())
     return said
@@ -175,6 +175,9 @@ class _Copy(Source):
         super().__init__(root, entries + [Entry(name, 1, False) for name in files], [])
         self.documents = documents
 
+    def _place(self, entry: Entry) -> tuple[str, None]:
+        return f"{self.root}/{entry.name}", None
+
     def _load(self, entry: Entry) -> bytes:
         return self.documents[entry.name]
 
@@ -211,6 +214,8 @@ def _kept(dataset: Dataset, target: Target, numbers: Array, said: Array) -> Layo
     now = Counter((kind, file) for kind, file, _, _ in problems)
     wanted = dict(zip(files, text_or_none(images["split"]).tolist(), strict=True))
     if now - known or splits.split.tolist() != [wanted[file] for file in tree.row]:
+        return None
+    if splits.empty:  # a trainer would not start
         return None
     given = config.names if config is not None and config.names else dict(enumerate(names.values()))
     if given != names and names_of(dataset) != names:  # a list has no gaps

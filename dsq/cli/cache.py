@@ -1,0 +1,35 @@
+"""dsq cache: where what was measured of images is kept, how much it is; clear it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from dsq.cli.options import emit
+from dsq.printing import printable
+
+
+@click.command("cache")
+@click.option("--clear", is_flag=True, help="Forget everything.")
+@click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
+def command(clear: bool, as_json: bool) -> int:
+    """Say where the cache lies, how large it is and what is in it.
+
+    DSQ_CACHE_DIR names another folder for it.
+    """
+    from dsq.measure.store import clear_cache, describe_cache
+
+    if clear:
+        clear_cache()
+    state = describe_cache()
+    if as_json:
+        emit(json.dumps(state._asdict(), indent=1, ensure_ascii=False), None, False)
+        return 0
+    lines = [f"{state.path}: {state.bytes / 1e6:,.1f} MB{', cleared' if clear else ''}"]
+    if state.fault:
+        lines.append(f"It is not used: {state.fault}.")
+    width = max(map(len, state.entries), default=0)
+    lines += [f"  {kind:<{width}}  {count:>9,}" for kind, count in state.entries.items()]
+    emit("\n".join(map(printable, lines)), None, False)
+    return 0

@@ -1,0 +1,1 @@
+"""Pictures that are there more than once, and what their labels say."""
