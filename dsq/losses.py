@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = {
     "splits-dropped": "images whose split the target cannot hold",
     "images-renamed": "images that got another name: two would have had the same, or it was unsafe",
     "names-changed": "classes that got another name because the target cannot hold theirs",
-    "class-lists-corrected": "lines of ImageSets lists of a class that contradicted the boxes: written as the boxes say",
+    "class-lists-corrected": "lines of VOC lists of a class that contradicted the boxes: written as the boxes say",
     "splits-renamed": "images whose split is called otherwise in the target",
     "records-united": "further records of one image file, written as one with the first",
     "images-missing": "images whose file was not found: only their labels are written (--image-root says where it is)",

@@ -118,7 +118,8 @@ def rule(
     """Make a rule of a function `f(scan, *, threshold=default, ...) -> table or None`.
 
     message: a format string over the columns of the returned row and the thresholds.
-    needs: what beyond the tables it looks at ("files", "headers"); without it the rule is reported as not checked.
+    needs: what beyond the tables it looks at ("files", "headers", "pixels"); without it the rule is reported as not
+    checked.
     collapse: a finding that most images share is told once (default: yes, unless the rule is an error).
     """
 

@@ -173,7 +173,7 @@ class ZipTarget(Target):
             )
         except OSError as problem:
             raise _told(problem, self.path) from None
-        self._out: IO[bytes] = os.fdopen(handle, "wb", buffering=1 << 20)
+        self._out: IO[bytes] = os.fdopen(handle, "wb", buffering=1 << 18)
         self._members: list[tuple[bytes, int, int, int]] = []  # name, crc, size, offset
         self._offset = 0
 

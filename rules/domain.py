@@ -67,7 +67,7 @@ def object_scale_gap(scan: Scan) -> Table | None:
     >>> near = dsq.build_dataset([(f"{n}.jpg", "car", 200, 200, 200 + n, 150) for n in range(30)])
     >>> far = dsq.build_dataset([(f"{n}.jpg", "car", 280, 220, 50 + n, 40) for n in range(30)])
     >>> dsq.audit(Scan(near, production=far), select=["object-scale-gap"]).messages()
-    ['objects are 3.6 × smaller in production: 9.2% of the image's side against 32.5%']
+    ["objects are 3.5 × smaller in production: 9.2% of the image's side against 32.4%"]
     """
     return _shifted(scan, "size")
 

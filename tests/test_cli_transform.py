@@ -223,7 +223,8 @@ def test_split(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["--ratios a/b", "--ratios 1", "--groups no.csv", "--groups bad.csv", "--keep test", "--folds 1", "--folds 7"]
+    "options",
+    ["--ratios a/b", "--ratios 1", "--groups no.csv", "--groups bad.csv", "--keep test", "--folds 1", "--folds 7"],
 )
 def test_split_refuses(run: Run, tmp_path: Path, options: str) -> None:
     (tmp_path / "bad.csv").write_text("file,group\nnowhere.jpg,1\n")

@@ -103,6 +103,7 @@ def test_the_issue_list_is_complete() -> None:
     too-many-backgrounds suspicious-empties class-name-variants unused-class undeclared-class
     placeholder-root-class class-imbalance too-few-images-per-class too-few-instances-per-class class-coverage
     no-validation-split tiny-validation-split class-missing-from-split split-ratio same-source-in-two-splits
-    augmented-validation
+    augmented-validation exact-duplicate near-duplicate same-scene conflicting-duplicates low-variance
+    sequence-frames single-condition leakage val-like-train
     """.split()
     assert set(promised) <= set(all_rules())

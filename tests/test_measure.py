@@ -505,8 +505,24 @@ def test_a_picture_beyond_the_limit_is_left_alone(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("dsq.measure.decode.MAX_DECODED", 10_000)
     put(tmp_path / "0.png", encode(draw(5, (400, 300)), "PNG"))
     put(tmp_path / "1.jpg", encode(draw(5, (400, 300))))
+    put(tmp_path / "2.jpg", encode(draw(5, (400, 300)), progressive=True))
     told = errors(measure(tmp_path))
-    assert set(told) == {"0"} and told["0"].startswith("too large: 400 x 300 pixels")
+    assert set(told) == {"0", "2"} and told["0"].startswith("too large: 400 x 300 pixels")
+
+
+def test_many_pixels_take_bounded_memory(tmp_path: Path) -> None:
+    """The largest PNG that is decoded, and a larger JPEG."""
+    Image.new("L", (1 << 14, 1 << 13), 90).save(tmp_path / "0.png")
+    Image.new("L", (30_000, 6_000), 90).save(tmp_path / "1.jpg")
+    program = (
+        "import sys, resource, dsq; from dsq.measure.images import measure_images\n"
+        "m = measure_images(dsq.read(sys.argv[1]), cache=False)\n"
+        "print(*m.table['luma_mean'].round(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, check=True, text=True)
+    first, second, peak = map(float, done.stdout.split())
+    assert (first, second) == (90, 90)
+    assert peak < 1_500
 
 
 def test_camera_and_time(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def _names(kind: str, count: int) -> list[str]:
 
 def _pairs(dataset: Dataset, rows: Array, names: Sequence[str]) -> list[Fault]:
     files = dataset.images["file"].to_numpy()[rows].tolist()
-    return [frozenset([("image", one), ("image", other)]) for one, other in zip(files, names, strict=True)]
+    return [frozenset([("image", one), ("image", other)]) for one, other in zip(files, names, strict=False)]
 
 
 def _recoded(data: bytes, rng: np.random.Generator) -> bytes:
@@ -148,10 +148,10 @@ def near(field: Field) -> Planted | None:
 
 
 def covered(picture: Picture, rng: np.random.Generator, share: float) -> Picture:
-    """A patterned thing in front of a part of the picture, at its left or right."""
+    """A thing of the picture's own colours in front of a part of it, at its left or right."""
     width = round(picture.width * share)
     left = int(rng.choice([0, picture.width - width]))
-    cells = rng.integers(0, 255, (12, 8, 3)).astype(np.uint8)
+    cells = rng.permutation(np.asarray(picture.resize((8, 12))).reshape(-1, 3)).reshape(12, 8, 3)
     out = picture.copy()
     out.paste(Image.fromarray(cells).resize((width, picture.height), Image.Resampling.NEAREST), (left, 0))
     return out
@@ -162,7 +162,7 @@ def scene(field: Field) -> Planted | None:
     if drawn is None:
         return None
     sound, (faults,) = drawn
-    data = [encode(covered(opened(one), field.rng, 0.33)) for one in read_files(sound, faults)]
+    data = [encode(covered(opened(one), field.rng, 0.22)) for one in read_files(sound, faults)]
     names = _names("again", len(data))
     return Planted(beside(sound, faults, data, names), _pairs(sound, faults, names), sound)
 
@@ -235,7 +235,7 @@ def look_alike(field: Field) -> Planted | None:
     if not field.faulty:
         return Planted(dataset, [], None, 1)
     train = np.arange(count)
-    data = [encode(covered(opened(one), field.rng, 0.33)) for one in read_files(dataset, train)]
+    data = [encode(covered(opened(one), field.rng, 0.22)) for one in read_files(dataset, train)]
     only = keep_images(dataset, train)
     return Planted(beside(only, train, data, _names("again", count), split="val"), [WHOLE], None)
 
@@ -325,7 +325,7 @@ def whole(rule: str, what: str, plant: Callable[[Field], Planted | None]) -> Pla
 PLANTERS = [
     Planter("exact-duplicate", "files copied; copies compressed anew", exact),
     Planter("near-duplicate", "compressed anew, half size, brighter", near),
-    Planter("same-scene", "something in front of a third of the picture", scene),
+    Planter("same-scene", "something in front of a fifth of the picture", scene),
     Planter("conflicting-duplicates", "copies with other labels; boxes a pixel off", conflict),
     Planter("leakage", "copies in val; copies in train", leak),
     Planter("sequence-frames", "runs of 5–15 frames; numbered pictures", clips),

@@ -25,7 +25,7 @@ UNSEEN = 0.5
 #: variance of the grain that rounding and compression leave in a picture (grey levels squared)
 GRAIN = 0.03
 #: with fewer textured blocks than FEW_MOVED (a lamp at night) the fit may take a corner this far from the first guess
-FEW_MOVED, FREE = 24, 0.12
+FEW_MOVED, FREE = 10, 0.2
 #: pictures with fewer textured blocks than FEW count as flat: they must be equal to EQUAL grey levels. Below a standard
 #: deviation of DULL no fit is expected
 FEW, EQUAL, DULL = 3, 1.5, 3.0

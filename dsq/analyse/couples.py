@@ -21,6 +21,8 @@ SAME_CLASS = 0.05
 LEAST_VISIBLE = 0.6
 #: two pictures with more pairs of boxes than this are not compared
 MOST_PAIRS = 1_000_000
+#: boxes that are compared at a time
+AT_ONCE = 500_000
 ROUNDS = 6
 UNIT = np.array([[0.0, 0.0, 1.0, 1.0]])
 
@@ -88,6 +90,15 @@ class Labels:
         """What the boxes of pairs of images have in common: first, second (n,) positions in `images`; affine (n, 6)
         maps m00 m01 m02 m10 m11 m12 from relative coordinates of the first to those of the second.
         """
+        block = np.cumsum(self.count[first] + self.count[second]) // AT_ONCE
+        starts = np.flatnonzero(np.r_[True, block[1:] != block[:-1]]) if len(first) else np.zeros(1, np.int64)
+        parts = []
+        for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(first)], strict=True):
+            couples, lone = self._compare(first[start:stop], second[start:stop], affine[start:stop])
+            parts.append((couples.assign(pair=couples["pair"] + start), lone.assign(pair=lone["pair"] + start)))
+        return Compared(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)))
+
+    def _compare(self, first: Array, second: Array, affine: Array) -> Compared:
         one, one_pair = self.of(first)
         other, other_pair = self.of(second)
         laid = apply_affine(self.corners[one], affine[one_pair])

@@ -120,7 +120,7 @@ def _search(
 
 def _brute_blocks(probes: Array, stored: Stored, rows: Array) -> Iterator[tuple[Array, Array]]:
     """Some rows and the least distance of any probe of theirs to each hash stored: (rows, stored) uint8."""
-    size = max(1, _BLOCK // len(stored.hashes))
+    size = max(1, _BLOCK // max(len(stored.hashes), 1))
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         best = np.full((len(part), len(stored.hashes)), _DISTANCES - 1, np.uint8)

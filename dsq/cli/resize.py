@@ -68,9 +68,10 @@ def command(
     )  # fmt: skip
     said = [f"{done.images:,} of {len(dataset):,} images change, {done.turned:,} of them are turned upright"]
     if done.tagged:
+        many = f"{done.tagged:,} images keep their" if done.tagged > 1 else "1 image keeps its"
         said.append(
-            f"{done.tagged:,} image{'s keep their' if done.tagged > 1 else ' keeps its'} EXIF orientation; boxes hold for "
-            "the pixels as stored, but Ultralytics turns such images when it loads them: --auto-orient turns both"
+            f"{many} EXIF orientation; boxes hold for the pixels as stored, "
+            "but Ultralytics turns such images when it loads them: --auto-orient turns both"
         )
     if done.skipped:
         said += [f"{len(done.skipped):,} images of unknown size stay as they are:", *list_some(done.skipped, 3)]

@@ -213,7 +213,8 @@ def _edge_map(strength: Array, angle: Array) -> Array:
             (rows @ np.where(turned == number, strong, np.float32(0)) @ columns.T).ravel()
             for number in range(_DIRECTIONS)
         ]
-    return np.sqrt(np.concatenate(found))
+    root: Array = np.sqrt(np.concatenate(found))
+    return root
 
 
 def _texture(luma: Array) -> Array:
@@ -231,4 +232,5 @@ def _texture(luma: Array) -> Array:
 
 def _spread(chroma: Array) -> Array:
     """(8,) shares of a chroma plane's levels, in steps of 12 around grey."""
-    return np.bincount(np.clip(chroma / 12 + 4, 0, 7).astype(np.int64).ravel(), minlength=8) / chroma.size
+    shares: Array = np.bincount(np.clip(chroma / 12 + 4, 0, 7).astype(np.int64).ravel(), minlength=8) / chroma.size
+    return shares

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dsq.headers import MAX_PIXELS, Header, parse_header
+from dsq.headers import Header, parse_header
 
 Array = NDArray[Any]
 T = TypeVar("T")
 
 LEAST_SIDE = 56  # px: what the measures need; the short side of an image is not made smaller
-MAX_DECODED = 1 << 28  # pixels that are decoded at once; JPEGs, which come out reduced, may hold MAX_PIXELS
+MAX_DECODED = 1 << 27  # pixels that are decoded at once; JPEGs, which come out reduced, may hold MAX_PIXELS
+_HEADER = 1 << 20  # bytes in which a JPEG says how it is coded
 _SCALES = (8, 4, 2)  # what a JPEG decoder reduces by for nothing
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
 _SILENCE = logging.NullHandler()  # else what Pillow logs of a broken file lands on stderr
@@ -71,9 +72,7 @@ def decode_all(files: Sequence[bytes], headers: Sequence[Header]) -> list[Small 
     scales = [max(1, min(header.width, header.height) // LEAST_SIDE) for header in headers]
     steps = [next((step for step in _SCALES if step <= scale), 1) for scale in scales]
     drafts = [
-        _draft_jpeg(data, header, step)
-        if header.format == "JPEG" and header.mode == "RGB" and not header.error
-        else None
+        _draft_jpeg(data, header, step) if _is_plain(header) and not _is_too_large(data, header) else None
         for data, header, step in zip(files, headers, steps, strict=True)
     ]
     found: list[Small | DecodeError] = []
@@ -98,7 +97,7 @@ def decode_large(data: bytes, scale: int = 1, header: Header | None = None) -> A
     if header.error:
         raise DecodeError(header.error)
     drafted = next((step for step in _SCALES if step <= scale), 1)
-    if header.format == "JPEG" and header.mode == "RGB" and header.width * header.height <= MAX_DECODED:
+    if _is_plain(header) and header.width * header.height <= MAX_DECODED:
         image = _draft_jpeg(data, header, drafted)
         if image is not None:
             return np.asarray(image)
@@ -111,10 +110,20 @@ def decode_large(data: bytes, scale: int = 1, header: Header | None = None) -> A
 def _stack_planes(image: Any) -> Array:
     """Any mode as (height, width, 3) 8-bit luma and chroma."""
     if image.mode.startswith(("I", "F")):
-        small = _scale_deep(np.asarray(image).astype(np.float64), 1)
-        return np.stack(small[:3], 2)
+        return np.stack(_scale_deep(image, 1)[:3], 2)
     plain = _make_plain(image)
     return np.asarray((plain.convert("RGB") if plain.mode == "L" else plain).convert("YCbCr"))
+
+
+def _is_plain(header: Header) -> bool:
+    return header.format == "JPEG" and header.mode == "RGB" and not header.error
+
+
+def _is_too_large(data: bytes, header: Header) -> bool:
+    """Whether the image needs more memory than it gets; a progressive JPEG is held as a whole while it is decoded."""
+    if header.width * header.height <= MAX_DECODED:
+        return False
+    return header.format != "JPEG" or b"\xff\xc2" in data[:_HEADER]
 
 
 def _draft_jpeg(data: bytes, header: Header, drafted: int) -> Any:
@@ -159,11 +168,11 @@ def _open(data: bytes, header: Header, scale: int, make: Callable[[Any], T]) -> 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Image.init()
-            with Image.open(io.BytesIO(data)) as image:
-                if image.format in ("JPEG", "MPO"):
+            formats = ("JPEG", "MPO") if header.format == "JPEG" else (header.format,)
+            with Image.open(io.BytesIO(data), formats=formats) as image:
+                if header.format == "JPEG":
                     image.draft("YCbCr", (header.width // scale, header.height // scale))
-                pixels = image.size[0] * image.size[1]
-                if pixels > MAX_DECODED or header.width * header.height > MAX_PIXELS:
+                if _is_too_large(data, header) or image.size[0] * image.size[1] > MAX_DECODED:
                     raise DecodeError(f"too large: {header.width:,} x {header.height:,} pixels are not decoded")
                 image.load()
                 return make(image)
@@ -180,8 +189,7 @@ def _open(data: bytes, header: Header, scale: int, make: Callable[[Any], T]) -> 
 def _make_comparable(image: Any) -> Small:
     """Any mode as 8-bit luma and chroma."""
     if image.mode.startswith(("I", "F")):
-        levels = np.asarray(image).astype(np.float64)
-        return _scale_deep(levels, min(levels.shape) // LEAST_SIDE)
+        return _scale_deep(image, min(image.size) // LEAST_SIDE)
     image = _make_plain(image)
     rest = min(image.size) // LEAST_SIDE
     if rest > 1:
@@ -206,9 +214,10 @@ def _make_plain(image: Any) -> Any:
     return image
 
 
-def _scale_deep(levels: Array, rest: int) -> Small:
-    """Grey levels of more than 8 bits, (height, width), by their real range; reduced by means of `rest` a side."""
-    levels = np.where(np.isfinite(levels), levels, 0.0)
+def _scale_deep(image: Any, rest: int) -> Small:
+    """Grey levels of more than 8 bits by their real range; reduced by means of `rest` a side."""
+    levels = np.asarray(image).astype(np.float32)
+    levels[~np.isfinite(levels)] = 0
     if rest > 1:
         height, width = levels.shape[0] // rest, levels.shape[1] // rest
         blocks = levels[: height * rest, : width * rest].reshape(height, rest, width, rest)

@@ -21,6 +21,8 @@ TURNED = (
 )  # fmt: skip
 #: a map that differs by no more than this from the identity moves nothing
 STILL = 0.02
+#: pairs that are compared at a time
+AT_ONCE = 10_000
 MIN_STAY, MAX_FIT, MIN_SHIFT = 0.85, 0.5, 0.04
 
 
@@ -71,6 +73,15 @@ def _places(scan: Scan, pairs: Table) -> tuple[Array, Array, Array, Array]:
 
 def _judge(scan: Scan, pairs: Table, min_stay: float, max_fit: float, min_shift: float) -> Stayed:
     """Which boxes of the second pictures lie where those of the first lay, and not where they belong."""
+    parts = []
+    for start in range(0, max(len(pairs), 1), AT_ONCE):
+        boxes, fits = _judge_some(scan, pairs[start : start + AT_ONCE], min_stay, max_fit, min_shift)
+        parts.append((boxes.assign(pair=boxes["pair"] + start), fits))
+    tables, flags = zip(*parts, strict=True)
+    return Stayed(pd.concat(tables, ignore_index=True), np.concatenate(flags))
+
+
+def _judge_some(scan: Scan, pairs: Table, min_stay: float, max_fit: float, min_shift: float) -> Stayed:
     labels = scan.labels
     first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
     affine, fractions, pixels, outwards = _places(scan, pairs)

@@ -13,6 +13,8 @@ AFFINE = ("m00", "m01", "m02", "m10", "m11", "m12")
 EDGES = ("x0", "y0", "x1", "y1")
 #: two boxes that share so much of the smaller are about one thing
 COVERED = 0.5
+#: pairs that are compared at a time
+AT_ONCE = 50_000
 
 
 @rule(
@@ -62,9 +64,7 @@ def _by_siblings(scan: Scan, min_likeness: float) -> Table | None:
         return None
     labels = scan.labels
     first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
-    compared = labels.compare(first, second, pairs[list(AFFINE)].to_numpy(float))
-    agree = ~compared.count_lone(len(pairs)).all(1)
-    table = compared.lone
+    table, agree = _lone(scan, pairs)
     pair, side = table["pair"].to_numpy(), table["side"].to_numpy()
     at = table["at"].to_numpy()
     table = table.assign(
@@ -75,13 +75,27 @@ def _by_siblings(scan: Scan, min_likeness: float) -> Table | None:
         inner=np.clip(table[list(EDGES)].to_numpy(), 0, 1).tolist(),
     )
     covered = labels.covered(table["into"].to_numpy(), table[list(EDGES)].to_numpy(), table["category"].to_numpy())
-    table = table[agree[pair] & (covered < COVERED) & ~scan.relative[table["into"].to_numpy()]]
+    table = table[(covered < COVERED) & ~scan.relative[table["into"].to_numpy()]]
     table = _unite(scan, table)
     table = _look(scan, table, pairs, min_likeness)
     if table.empty:
         return None
     siblings = np.bincount(np.concatenate([first[agree], second[agree]]), minlength=len(scan.images))
     return _tell(scan, table, siblings, min_likeness)
+
+
+def _lone(scan: Scan, pairs: Table) -> tuple[Table, Array]:
+    """Boxes without partner, see `Compared` in dsq.analyse.couples; (pairs,) bool: at most one picture has such."""
+    tables, agree = [], np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), AT_ONCE):
+        part = pairs[start : start + AT_ONCE]
+        first, second = part["first"].to_numpy(), part["second"].to_numpy()
+        compared = scan.labels.compare(first, second, part[list(AFFINE)].to_numpy(float))
+        one_sided = ~compared.count_lone(len(part)).all(1)
+        agree[start : start + AT_ONCE] = one_sided
+        lone = compared.lone[one_sided[compared.lone["pair"].to_numpy()]]
+        tables.append(lone.assign(pair=lone["pair"] + start))
+    return pd.concat(tables, ignore_index=True), agree
 
 
 def _pairs(scan: Scan) -> Table:

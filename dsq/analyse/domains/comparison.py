@@ -99,7 +99,7 @@ def compare_domains(
     """Compare the images of two datasets, and their boxes where both have labels.
 
     Numbers of the pictures' light, colour, grain and structure and a descriptor (see `dsq.measure.appearance`) go into
-    a kernel classifier, a test of means and a test of each number. Of the training images at most MOST_MEASURED are looked
+    a kernel classifier, a test of means and a test of each number. At most MOST_MEASURED training images are looked
     at. Images that cannot be decoded are left out.
     With fewer than LEAST production images nothing is decided, and `words` says so.
     """
@@ -233,11 +233,17 @@ def _compare_objects(train: Dataset, production: Dataset) -> tuple[Shifts | None
     shifts = find_shifts(*numbers)
     sure = np.flatnonzero((shifts.p <= WORD_LEVEL) & (np.abs(shifts.shift) >= WORD_SHIFT))
     sure = sure[np.argsort(-shifts.distance[sure], kind="stable")]
-    medians = [np.nanmedian(part, axis=0) for part in numbers]
+    medians = [np.array([_median(column) for column in part.T]) for part in numbers]
     for median, part in zip(medians, numbers, strict=True):  # half of a box an image is told, too
         median[OBJECTS.index("count")] = np.log1p(np.expm1(part[:, OBJECTS.index("count")]).mean())
     objects = [(OBJECTS[at], float(medians[0][at]), float(medians[1][at])) for at in sure]
     return shifts, objects, [tell_objects(*shifted) for shifted in objects]
+
+
+def _median(values: Array) -> float:
+    """Of those that are known; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 def _find_sure(numbers: Shifts, first: Array, second: Array) -> list[Shifted]:

@@ -96,7 +96,8 @@ def _areas(scores: Array, labels: Array) -> Array:
     ranks = scores.argsort(0).argsort(0) + 1.0
     ones = labels.sum(0)
     zeros = len(labels) - ones
-    return ((ranks * labels).sum(0) - ones * (ones + 1) / 2) / np.maximum(ones * zeros, 1)
+    found: Array = ((ranks * labels).sum(0) - ones * (ones + 1) / 2) / np.maximum(ones * zeros, 1)
+    return found
 
 
 def compare_means(kernel: Array, second: Array, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> float:

@@ -32,7 +32,7 @@ from dsq.target import Target
 
 Array = NDArray[Any]
 
-_CHUNK = 4000  # boxes: their text stays in the processor's cache
+_CHUNK = 5_000  # boxes
 _END = "</annotation>\n"
 _EXPECTED = ("difficult", "truncated")  # flags that readers open unasked
 _COLUMNS = ("category_id", "x", "y", "width", "height", *FLAGS, "score", "segmentation", "extras")
