@@ -1,4 +1,4 @@
-"""One change of a whole sample at a time, as another camera, hour or export would make it, and the words that name it."""
+"""One change of a whole sample at a time, as another camera or hour would make it, and the words that name it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ GAPS = (
     Gap("zoom in × 1.5", _step_near, frozenset({"detail", "sharpness"})),
     Gap("saturation × .6", lambda picture, rng: ImageEnhance.Color(picture).enhance(0.6), frozenset({"colour"})),
     Gap("warm tint", _levels(lambda levels, rng: levels * np.array([1.1, 1, 0.88])), frozenset({"tint"})),
-    Gap("camera's clock", _stamp, frozenset({"scene", "light"})),
-    Gap("upside down", _turn(Image.Transpose.FLIP_TOP_BOTTOM), frozenset({"scene"})),
+    Gap("camera's clock", _stamp, frozenset({"top edge", "scene"})),
+    Gap("upside down", _turn(Image.Transpose.FLIP_TOP_BOTTOM), frozenset({"scene", "top edge", "bottom edge"})),
     Gap("rotated 90°", _turn(Image.Transpose.ROTATE_90), frozenset({"shape", "lines", "resolution"})),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -17,9 +17,9 @@ class Cost(NamedTuple):
     code: int
 
 
-def run_once(command: Sequence[str], cwd: str | None = None) -> Cost:
+def run_once(command: Sequence[str], cwd: str | None = None, environment: Mapping[str, str] | None = None) -> Cost:
     """Run `command` with its output thrown away."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd)
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd, env=environment)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, child.returncode)

@@ -1,4 +1,4 @@
-"""What measuring images costs beside cleanvision and a bare loop that reads, hashes and decodes; a second look; memory."""
+"""What measuring images costs beside cleanvision and a bare loop that reads, hashes, decodes; a second look; memory."""
 
 from __future__ import annotations
 
@@ -160,8 +160,8 @@ class Figures:
     def table(self) -> str:
         """Everything as Markdown."""
         head = f"""\
-{self.images:,} JPEGs of {self.kilobytes:.0f} KB (640 × 480 or a little less), one process and one thread each, CPU time of
-the work itself without imports, best of several runs in turn (cleanvision once); Python {platform.python_version()}.
+{self.images:,} JPEGs of {self.kilobytes:.0f} KB (640 × 480 or a little less), one process and one thread each, CPU time
+of the work itself without imports, best of several runs in turn (cleanvision once); Python {platform.python_version()}.
 The bare loop reads each file once, takes its xxh3 and lets OpenCV decode it in grey at an eighth. dsq reads each file
 once, takes its SHA-256 and its header, decodes luma and chroma at an eighth, looks for damage, computes the basic
 measures and {PROBES} perceptual hashes, and writes the cache."""
@@ -198,6 +198,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--work", type=Path, help="folder for the pictures, about 2 GB  [default: a temporary one]")
     parser.add_argument("--write", metavar="FILE", help="put the table into this Markdown file")
     options = parser.parse_args(arguments)
+    if subprocess.run([options.cv2, "-c", "import cv2, xxhash"], capture_output=True, check=False).returncode:
+        parser.error(
+            f"{options.cv2} has no cv2 or no xxhash: pip install opencv-python-headless xxhash, or --cv2 PYTHON"
+        )
     work = Path(tempfile.mkdtemp(prefix="dsq-pixels-", dir=options.work))
     try:
         figures = Figures(work, options)

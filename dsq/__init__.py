@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dsq.errors import ConfigError, DsqError, ReadError, WriteError
     from dsq.formats import read
     from dsq.model import Dataset, build_dataset
+    from dsq.production.picking import pick
     from dsq.report import Report
     from dsq.transform.diff import diff
     from dsq.transform.merge import merge
@@ -48,6 +49,7 @@ __all__ = [
     "find_duplicates",
     "group_duplicates",
     "merge",
+    "pick",
     "read",
     "read_signatures",
     "remap",
@@ -74,6 +76,7 @@ _HOMES = {
     "find_duplicates": "dsq.analyse.duplicates",
     "group_duplicates": "dsq.analyse.groups",
     "merge": "dsq.transform.merge",
+    "pick": "dsq.production.picking",
     "read": "dsq.formats",
     "read_signatures": "dsq.analyse.diversity",
     "remap": "dsq.transform.remap",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from itertools import pairwise
+from typing import IO, Any
 
 from dsq.errors import ReadError
 
@@ -126,6 +129,43 @@ def read_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo, count: int) -> b
             return data
     with archive.open(info) as stream:
         return stream.read(count)
+
+
+class MemberStream(io.RawIOBase):
+    """A member that is unpacked as it is read, checksum verified at its end.
+
+    fault: makes the exception to raise of one of ZIP_ERRORS.
+    """
+
+    def __init__(self, stream: IO[bytes], fault: Callable[[Exception], Exception]) -> None:
+        self._stream, self._fault = stream, fault
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._stream.read(len(buffer))
+        except ZIP_ERRORS as error:
+            raise self._fault(error) from error
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._stream.seek(offset, whence)
+        except ZIP_ERRORS as error:
+            raise self._fault(error) from error
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _packed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, count: int) -> bytes:

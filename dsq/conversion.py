@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dsq.errors import ConfigError, WriteError
 from dsq.formats import FORMATS, load_format, read, recognise
 from dsq.formats.layout import WriteOptions, no_collection
 from dsq.losses import Losses
 from dsq.model import Dataset
-from dsq.pixels import apply_pixel_ops
+from dsq.pixels import Changed, change_pixels
 from dsq.source import open_source
 from dsq.target import IMAGE_MODES, CountingTarget, Target, open_target
+from dsq.transform.parts import keep_images
 
 Progress = Callable[[str, int, int], None]
 Beside = Mapping[str, bytes] | Callable[[list[str]], Mapping[str, bytes]]
@@ -42,10 +45,11 @@ def export(
     """Write `dataset` to a folder, or to a zip where `dst` ends in `.zip`; complete or not at all.
 
     to: voc, coco or yolo (default: the format it was read from). images: copy, hardlink, symlink or none.
+    Images whose pixels are to change (`pixel_ops`) and cannot be decoded are left out and named in the losses.
     strict: refuse (WriteError) when anything would be lost. difficult: keep or drop boxes marked difficult.
     task: detect or segment (YOLO rows of polygons). style: "alwaysai" for Annotations/ + JPEGImages/ at the root.
     dry_run: write nothing, return the losses. beside: further files of the target, {name: content}, or what makes
-    them of the images' names in the target (one a row of `dataset.images`).
+    them of the images' names in the target (one a row of `dataset.images`, "" for one that was left out).
     """
     to = to or dataset.about.format
     if to not in WRITABLE:
@@ -59,6 +63,7 @@ def export(
         if value not in choices:
             raise ConfigError(f"{name} is {value!r};", hint=f"it takes {', '.join(map(str, choices))}.")
     losses = Losses()
+    total = len(dataset)
     losses.add("problems-left-out", dataset.problems["kind"].isin(LEFT_OUT).sum())
     if difficult == "drop":
         marked = dataset.boxes["difficult"].fillna(False).to_numpy(bool)
@@ -69,7 +74,12 @@ def export(
     _keep_clear(dataset, os.fspath(dst), overwrite=overwrite)
     options = WriteOptions(task=task, style=style, progress=progress)
     target = CountingTarget(os.fspath(dst)) if dry_run else open_target(dst, overwrite=overwrite)
-    with target:
+    with target, ExitStack() as stack:
+        rows = np.arange(len(dataset))
+        changed = None
+        if images != "none" and dataset.images["pixel_ops"].notna().any():
+            changed = stack.enter_context(Changed(None if dry_run else Path(target.path).parent))
+            dataset, rows = _change_images(dataset, str(dst), changed, losses, progress)
         with no_collection():
             names = load_format(to).write(dataset, target, options, losses)
         if images != "none":
@@ -79,11 +89,35 @@ def export(
             raise WriteError(
                 f"something would be lost: {losses}.", where=str(dst), hint="Leave --strict out to accept it."
             )
-        for name, data in (beside(names) if callable(beside) else beside or {}).items():
+        full = [""] * total
+        for row, name in zip(rows.tolist(), names, strict=True):
+            full[row] = name
+        for name, data in (beside(full) if callable(beside) else beside or {}).items():
             target.write(name, data)
         if images != "none":
-            _put_images(dataset, names, target, images, progress)
+            _put_images(dataset, names, target, images, changed, progress)
     return losses
+
+
+def _change_images(
+    dataset: Dataset, target: str, changed: Changed, losses: Losses, progress: Progress | None
+) -> tuple[Dataset, NDArray[np.int64]]:
+    """`dataset` without the images whose pixels cannot be changed, and the former positions of those that are left."""
+    faults = change_pixels(dataset.images, changed, progress)
+    if not faults:
+        return dataset, np.arange(len(dataset))
+    kept = np.ones(len(dataset), bool)
+    kept[list(faults)] = False
+    losses.add("images-undecodable", len(faults))
+    files = dataset.images["file"]
+    losses.details["images-undecodable"] = [f"{files.iloc[row]}: {why}" for row, why in faults.items()]
+    if not kept.any():
+        raise WriteError(
+            f"none of the {len(dataset):,} images can be decoded.",
+            where=target,
+            hint=losses.details["images-undecodable"][0],
+        )
+    return keep_images(dataset, kept), np.flatnonzero(kept)
 
 
 def _keep_clear(dataset: Dataset, dst: str, *, overwrite: bool) -> None:
@@ -106,8 +140,10 @@ def _keep_clear(dataset: Dataset, dst: str, *, overwrite: bool) -> None:
         )
 
 
-def _put_images(dataset: Dataset, names: list[str], target: Target, mode: str, progress: Progress | None) -> None:
-    """Copy or link every image file to its name in the target."""
+def _put_images(
+    dataset: Dataset, names: list[str], target: Target, mode: str, changed: Changed | None, progress: Progress | None
+) -> None:
+    """Copy or link every image file to its name in the target; those whose pixels change come from `changed`."""
     table = dataset.images
     found = table["member"].notna().to_numpy()
     roots = table["root"].astype(object).to_numpy()
@@ -117,11 +153,8 @@ def _put_images(dataset: Dataset, names: list[str], target: Target, mode: str, p
         with open_source(root) as source:
             for row in np.flatnonzero(found & (roots == root)).tolist():
                 if names[row] not in target.names:  # two records of one file
-                    if isinstance(ops[row], str):
-                        target.write(
-                            names[row],
-                            apply_pixel_ops(source.read(members[row], follow=True), ops[row], name=members[row]),
-                        )
+                    if changed is not None and isinstance(ops[row], str):
+                        target.write(names[row], changed.read((root, members[row], ops[row])))
                     else:
                         target.add(names[row], source, members[row], mode)
                 done += 1

@@ -1,9 +1,14 @@
-"""What a target cannot hold: named, counted, never silent."""
+"""What a target cannot hold: named, counted, never silent; and what is other there and no loss."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 #: every loss that a writer may report, and what it means for a person
 KINDS: Mapping[str, str] = {
@@ -38,25 +43,44 @@ KINDS: Mapping[str, str] = {
     "images-missing": "images whose file was not found: only their labels are written (--image-root says where it is)",
     "boxes-unsized": "boxes left out because the size of their image is unknown: its file is missing or broken",
     "sizes-dropped": "images without a file whose size the target has no place for",
+    "images-undecodable": "images left out with their boxes: their pixels, which were to change, cannot be decoded",
     "images-left-out": "images without a file of which no label can be written: nothing in the target names them",
     "unlabelled-written-as-background": "unlabelled images that the target cannot tell from background",
     "background-written-as-unlabelled": "background images that the target cannot tell from unlabelled ones",
     "problems-left-out": "records of the source that could not be read",
 }
 
+#: what is other in the target by its conventions alone: told, and no loss
+NOTES: Mapping[str, str] = {
+    "class-ids-shifted": "classes whose number is another in the target by its custom: in the same order, from 1 or 0",
+}
+
 
 @dataclass
 class Losses:
-    """Counts by name (a key of KINDS), in the order of KINDS when shown."""
+    """Counts by name (a key of KINDS), in the order of KINDS when shown. notes: the same of NOTES, which are none.
+    details: what is to be said of single ones, by the names of KINDS: "FILE: why"."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+    details: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, count: int) -> None:
-        """Count `count` losses of a kind; KeyError for a name that is not in KINDS."""
-        if kind not in KINDS:
+        """Count `count` losses or notes of a kind; KeyError for a name that is in neither KINDS nor NOTES."""
+        if kind not in KINDS and kind not in NOTES:
             raise KeyError(kind)
         if count:
-            self.counts[kind] = self.counts.get(kind, 0) + int(count)
+            counts = self.counts if kind in KINDS else self.notes
+            counts[kind] = counts.get(kind, 0) + int(count)
+
+    def add_class_ids(self, stated: pd.Series[Any], written: NDArray[Any]) -> None:
+        """Count classes whose number in the source (NA: none) is not the one that is written: a note where all of them
+        moved by one, as formats count from 0 or 1; else a loss.
+        """
+        known = stated.notna().to_numpy(bool)
+        moved = written[known] - stated[known].to_numpy(np.int64)
+        shifted = len(moved) and abs(int(moved[0])) == 1 and bool((moved == moved[0]).all())
+        self.add("class-ids-shifted" if shifted else "class-ids-changed", int((moved != 0).sum()))
 
     def __bool__(self) -> bool:
         return bool(self.counts)

@@ -9,13 +9,17 @@ Other keys (`mode`) are for the reader's information.
 from __future__ import annotations
 
 import io
+import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from dsq.errors import ReadError
+from dsq.model import Table
+from dsq.source import open_source
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 #: grey of the padding, as trainers use it
 FILL = (114, 114, 114)
 QUALITY = 95
-MOST_PIXELS = 1_000_000_000
+MOST_PIXELS = 1 << 28  # of an image that is changed: it is held in memory twice, as a whole
 _ORIENTATION = 0x0112
 #: Pillow's name of the turn that an EXIF orientation asks for
 _TURNS = {
@@ -68,12 +72,18 @@ def apply_pixel_ops(data: bytes, ops: str, *, name: str | None = None) -> bytes:
     from PIL import Image
 
     steps = decode_ops(ops)
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data)) as image:
                 if image.width * image.height > MOST_PIXELS:
-                    raise ReadError("is over 1 gigapixel.", where=name, hint="Tile it before converting.")
+                    raise ReadError(
+                        f"this image is too large to be changed: {image.width:,} x {image.height:,} pixels, over "
+                        f"the {MOST_PIXELS:,} that are decoded.",
+                        where=name,
+                        hint="Tile it before.",
+                    )
                 form = _SAVED_AS.get(image.format or "", image.format or "")
                 turned = _orientation_of_tiff(image) if form == "TIFF" else 1
                 upright = any(step.get("orient", 1) > 1 for step in steps)
@@ -88,7 +98,76 @@ def apply_pixel_ops(data: bytes, ops: str, *, name: str | None = None) -> bytes:
             raise ReadError(
                 f"this image cannot be changed: {error}.", where=name, hint="Repair it or leave it out."
             ) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
     return out.getvalue()
+
+
+class Changed:
+    """Image files after their steps, kept in a nameless file in `folder` until they are written; None: not kept."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed on exit
+        self._places: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._end = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def keep(self, key: tuple[str, str, str], data: bytes) -> None:
+        """Keep the file that the key (root, member, steps) names."""
+        self._places[key] = self._end, len(data)
+        if self._file is not None:
+            self._file.write(data)
+            self._end += len(data)
+
+    def read(self, key: tuple[str, str, str]) -> bytes:
+        """What was kept; empty where nothing is."""
+        if self._file is None:
+            return b""
+        start, length = self._places[key]
+        self._file.seek(start)
+        return self._file.read(length)
+
+
+def change_pixels(
+    images: Table, changed: Changed, progress: Callable[[str, int, int], None] | None = None
+) -> dict[int, str]:
+    """Change every image file of the table that has `pixel_ops`; the positions of those that cannot be, and why.
+
+    ReadError for a file that cannot be read.
+    """
+    ops = images["pixel_ops"].to_numpy(object)
+    roots, members = images["root"].astype(object).to_numpy(), images["member"].to_numpy(object)
+    rows = [row for row in range(len(ops)) if isinstance(ops[row], str) and isinstance(members[row], str)]
+    faults: dict[int, str] = {}
+    known: dict[tuple[str, str, str], str] = {}
+    done = 0
+    for root in dict.fromkeys(roots[rows]):
+        with open_source(root) as source:
+            for row in rows:
+                if roots[row] != root:
+                    continue
+                key = root, members[row], ops[row]
+                if key not in changed and key not in known:
+                    data = source.read(members[row], follow=True)
+                    try:
+                        changed.keep(key, apply_pixel_ops(data, ops[row]))
+                    except ReadError as error:
+                        known[key] = error.what
+                if key in known:
+                    faults[row] = known[key]
+                done += 1
+                if progress is not None and (done % 100 == 0 or done == len(rows)):
+                    progress("changing images", done, len(rows))
+    return dict(sorted(faults.items()))
 
 
 def _orientation_of_tiff(image: Any) -> int:

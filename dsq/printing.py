@@ -13,6 +13,12 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - most // 3 - 1]}…{text[len(text) - most // 3 :]}"
 
 
+def spreadsheet_text(text: str) -> str:
+    """The printable text as a cell that no spreadsheet takes for a formula."""
+    text = printable(text)
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def printable(text: str) -> str:
     """The text with control characters, line ends and bidirectional marks as escapes."""
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

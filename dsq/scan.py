@@ -16,17 +16,16 @@ from dsq.analyse.domains.comparison import Domains, compare_domains, state_domai
 from dsq.analyse.looks import Looks
 from dsq.analyse.sequences import find_sequences
 from dsq.geometry import box_area
-from dsq.headers import Header, read_headers
+from dsq.headers import read_header_table
 from dsq.masks import mask_extents
 from dsq.measure.focus import read_focus
 from dsq.measure.frames import Stated, read_frames
 from dsq.measure.images import Measured, header_table, measure_images
 from dsq.measure.stated import state_pairs, state_pixels
 from dsq.measure.store import Cache
-from dsq.model import HEADERS, About, Dataset, make_table, text_or_none
+from dsq.model import About, Dataset, text_or_none
 from dsq.names import name_facts, name_parts, stated_name
 from dsq.overlaps import Overlaps
-from dsq.source import open_source
 
 Table: TypeAlias = pd.DataFrame
 Array = NDArray[Any]
@@ -282,25 +281,19 @@ class Scan:
         if self.dataset.headers is not None:
             return self.dataset.headers
         if "_measured" in self.__dict__:
-            return header_table(self._measured)
-        images = self.images[self._readable]
-        roots = images["root"].astype(object).to_numpy()
-        members = images["member"].to_numpy()
-        found: list[Header] = []
-        order: list[Array] = []
-        for root in dict.fromkeys(roots):
-            rows = np.flatnonzero(roots == root)
-            with open_source(root) as source:
-                for start in range(0, len(rows), 500):
-                    part = rows[start : start + 500]
-                    found += read_headers(source, members[part].tolist())
-                    if self._progress:
-                        self._progress("reading image headers", len(found), len(images))
-            order.append(rows)
-        where = np.concatenate(order) if order else np.empty(0, np.int64)
-        columns = {name: [getattr(header, name) for header in found] for name in Header._fields}
-        table = make_table(HEADERS, len(found), image_id=images["image_id"].to_numpy()[where], **columns)
-        return table.sort_values("image_id", ignore_index=True)
+            return self._measured_headers()
+        return read_header_table(self.images[self._readable], self._progress)
+
+    def _measured_headers(self) -> Table:
+        """The headers that were read along with the pixels; those of files whose rest cannot be read, by themselves."""
+        table = header_table(self._measured)
+        lost = self.pixels["row"].to_numpy()[self.pixels["content"].isna().to_numpy()]
+        lost = lost[self._readable[lost]]
+        if not len(lost):
+            return table
+        again = read_header_table(self.images.iloc[lost])
+        kept = table[~table["image_id"].isin(again["image_id"])]
+        return pd.concat([kept, again], ignore_index=True).sort_values("image_id", ignore_index=True)
 
     @cached_property
     def _measured(self) -> Measured:

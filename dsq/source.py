@@ -7,6 +7,7 @@ folder and archives that explode are listed in `refused` and never opened.
 from __future__ import annotations
 
 import difflib
+import io
 import math
 import os
 import re
@@ -14,12 +15,12 @@ import stat
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from typing import IO
 
-from dsq.archive import ZIP_ERRORS, broken_zip, list_members, open_zip, read_member, read_start
+from dsq.archive import ZIP_ERRORS, MemberStream, broken_zip, list_members, open_zip, read_member, read_start
 from dsq.errors import ReadError, WriteError
 from dsq.folder import Entry as Entry
 from dsq.folder import list_folder
@@ -302,9 +303,10 @@ class _Zip(Source):
 
     def _stream(self, entry: Entry) -> IO[bytes]:
         try:
-            return self._zip.open(self._members[entry.name])
+            stream = self._zip.open(self._members[entry.name])
         except ZIP_ERRORS as error:
             raise self._fault(entry, error) from error
+        return io.BufferedReader(MemberStream(stream, partial(self._fault, entry)), 1 << 16)
 
     def _fault(self, entry: Entry, error: Exception) -> ReadError:
         hint = "Copy or download the archive again."
@@ -371,23 +373,32 @@ def _nearest(path: str) -> str:
     return f"There is no {name} in {folder}; check the spelling."
 
 
+def check_file(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """WriteError where `write_file` would fail, as far as can be known before there is anything to write."""
+    target = os.path.abspath(os.fspath(path))
+    if os.path.isdir(target):
+        raise WriteError("it is a folder.", where=target, hint="Name a file in it.")
+    if os.path.lexists(target):
+        if not overwrite and (os.path.isfile(target) or not os.path.exists(target)):
+            raise WriteError("it exists already.", where=target, hint="Name another file, or add --overwrite.")
+    elif not os.path.isdir(os.path.dirname(target)):
+        raise WriteError("its folder does not exist.", where=target, hint="Make its folder first.")
+
+
 def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
     """Write the whole file or nothing (beside its place, then renamed); WriteError when that cannot be done.
 
     What exists is replaced only with `overwrite`; a device or pipe (`/dev/stdout`) is written to directly.
     """
+    check_file(path, overwrite=overwrite)
     target = os.path.abspath(os.fspath(path))
     folder, name = os.path.split(target)
     beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
     try:
-        if os.path.isdir(target):
-            raise WriteError("it is a folder.", where=target, hint="Name a file in it.")
         if os.path.exists(target) and not os.path.isfile(target):
             with open(target, "wb") as stream:
                 stream.write(data)
             return
-        if os.path.lexists(target) and not overwrite:
-            raise WriteError("it exists already.", where=target, hint="Name another file, or add --overwrite.")
         try:
             with open(beside, "xb") as stream:
                 stream.write(data)

@@ -34,11 +34,7 @@ class Target(ABC):
         self.path = os.path.abspath(path)
         self.overwrite = overwrite
         self.names: set[str] = set()
-        parent = os.path.dirname(self.path)
-        if not os.path.isdir(parent):
-            raise WriteError("its folder does not exist.", where=path, hint=f"Make {parent} first.")
-        if _occupied(self.path) and not overwrite:
-            raise WriteError("is there already.", where=path, hint="Choose another name, or add --overwrite.")
+        check_place(path, overwrite=overwrite)
 
     @abstractmethod
     def write(self, name: str, data: bytes) -> None:
@@ -262,14 +258,27 @@ class CountingTarget(Target):
         """There is nothing to take away."""
 
 
-def open_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Target:
-    """A zip where the name ends in `.zip`, else a folder. WriteError where something is there already."""
+def check_place(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """WriteError where no folder or zip can be made, as far as can be known before anything is read."""
     text = os.fspath(path)
+    place = os.path.abspath(text)
+    parent = os.path.dirname(place)
+    if not os.path.isdir(parent):
+        raise WriteError("its folder does not exist.", where=text, hint=f"Make {parent} first.")
     suffix = os.path.splitext(text)[1].lower()
     if suffix in NO_FOLDERS:
         raise WriteError(f"is no name for a folder: {suffix} says a file.", where=text, hint="Name a folder or a .zip.")
     if overwrite and os.path.isfile(text) and (suffix != ".zip" or not zipfile.is_zipfile(text)):
         raise WriteError("is a file that is no zip; it is not replaced.", where=text, hint="Choose another name.")
+    if _occupied(place) and not overwrite:
+        raise WriteError("is there already.", where=text, hint="Choose another name, or add --overwrite.")
+    if not os.access(parent, os.W_OK):
+        raise WriteError("cannot be written: nothing may be made in its folder.", where=text, hint="Check the rights.")
+
+
+def open_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Target:
+    """A zip where the name ends in `.zip`, else a folder. WriteError where something is there already."""
+    text = os.fspath(path)
     make: Callable[..., Target] = ZipTarget if text.lower().endswith(".zip") else FolderTarget
     return make(text, overwrite=overwrite)
 

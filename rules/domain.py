@@ -56,8 +56,9 @@ def object_scale_gap(scan: Scan) -> Table | None:
     """Objects of another size in production.
 
     A detector hardly finds objects at a scale that it was not trained on. Compared is the share of the picture's
-    side that the objects of a picture take in the median, by a test of Kolmogorov and Smirnov with Holm's correction
-    at p ≤ .01, and told where the medians lie half a standard deviation or more apart. Needs labels for the sample.
+    side that the objects of a picture take in the median, and their size beside what is usual for their class, by a
+    test of Kolmogorov and Smirnov with Holm's correction at p ≤ .01, and told where the medians lie half a standard
+    deviation apart or one is 1.25 times the other. Needs labels for the sample.
 
     **Do:** add pictures at production's scale, train and predict at a larger `imgsz`, or cut production's pictures
     into tiles.
@@ -69,7 +70,7 @@ def object_scale_gap(scan: Scan) -> Table | None:
     >>> dsq.audit(Scan(near, production=far), select=["object-scale-gap"]).messages()
     ["objects are 3.5 × smaller in production: 9.2% of the image's side against 32.4%"]
     """
-    return _shifted(scan, "size")
+    return _shifted(scan, "size", "class_size")
 
 
 @rule(Severity.WARNING, confidence="high", message="{told}", needs=("production",))

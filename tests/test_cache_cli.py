@@ -88,7 +88,7 @@ def test_cache_says_what_it_holds_and_forgets_it(folder: Path, tmp_path: Path) -
     assert not cache.exists()
     run("audit", folder, *AUDIT, cache=cache)
     out, _ = run("cache", cache=cache)
-    assert "files" in out and "image-1" in out
+    assert "files" in out and "image-" in out
     told = json.loads(run("cache", "--json", cache=cache)[0])
     assert told["entries"]["files"] == 12 and told["bytes"] > 10_000 and told["fault"] == ""
     out, _ = run("cache", "--clear", cache=cache)

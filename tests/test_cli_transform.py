@@ -324,3 +324,34 @@ def test_nothing_left_is_refused(run: Run, tmp_path: Path) -> None:
     done = run("subset", a, "-o", "x", "--classes", "emu", "--states", "labelled")
     assert done.code == 2 and "no image is left" in done.err
     assert not (tmp_path / "x").exists()
+
+
+def test_resize_leaves_out_what_cannot_be_decoded(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "s/images").mkdir(parents=True)
+    (tmp_path / "s/labels").mkdir()
+    (tmp_path / "s/data.yaml").write_text("train: images\nval: images\nnames: [a]\n")
+    for n in range(4):
+        data = picture(n)
+        (tmp_path / f"s/images/{n}.jpg").write_bytes(data[:-12] if n == 1 else data)
+        (tmp_path / f"s/labels/{n}.txt").write_text("0 .5 .5 .2 .2\n")
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "s/images/4.png")
+    for dry in ((), ("--dry-run",)):
+        done = run("resize", "s", "-o", "out.zip", "--size", "32", *dry)
+        assert done.code == 0, done.err
+        lost = done.out[done.out.index("images-undecodable") :].splitlines()
+        assert lost[0].split()[1] == "2" and "1.jpg: this image cannot be changed" in lost[1]
+        assert "4.png: this image is too large to be changed: 30,000 x 30,000 pixels" in lost[2]
+        assert (tmp_path / "out.zip").exists() is not bool(dry) and "bomb" not in done.out
+        if not dry:
+            assert sorted(dsq.read("out.zip").images["file"].str[-5:]) == ["0.jpg", "2.jpg", "3.jpg"]
+            assert len(dsq.read("out.zip").boxes) == 3
+            (tmp_path / "out.zip").unlink()
+    refused = run("resize", "s", "-o", "out", "--size", "32", "--strict")
+    assert refused.code == 2 and "images-undecodable: 2" in refused.err
+    told = json.loads(run("resize", "s", "-o", "out", "--size", "32", "--json").out)
+    assert told["losses"]["images-undecodable"] == len(told["loss_details"]["images-undecodable"]) == 2
+    for n in (0, 2, 3):
+        (tmp_path / f"s/images/{n}.jpg").write_bytes((tmp_path / "s/images/1.jpg").read_bytes())
+    none = run("resize", "s", "-o", "none", "--size", "32")
+    assert none.code == 2 and "none of the 5 images can be decoded" in none.err
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out", "s"]

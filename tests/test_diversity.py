@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import dsq
-from dsq.analyse.diversity import HASHES, LEVELS, Signatures, pick_diverse
+from dsq.analyse.diversity import HASHES, LEVELS, Signatures, pick_diverse, read_signatures
 from dsq.cli import group
 from dsq.errors import ConfigError
 
@@ -46,7 +46,7 @@ def test_one_of_each_family_comes_first() -> None:
 def test_a_crop_is_no_other_picture() -> None:
     rng = np.random.default_rng(3)
     hashes = rng.integers(1, 2**63, (3, len(HASHES)), dtype=np.uint64)
-    hashes[1, 0] = hashes[0, 4]  # the whole of the second is a crop of the first
+    hashes[1, 0] = hashes[0, 9]  # the whole of the second is a crop of the first
     chosen, apart = pick_diverse(Signatures(hashes, np.ones((3, len(LEVELS)), np.float32)), 3, ["a", "b", "c"])
     assert chosen.tolist() == [0, 2, 1] and apart[2] == 0
 
@@ -125,3 +125,18 @@ def test_the_command_keeps_the_most_different(tmp_path: Path) -> None:
     kept = sorted(path.name[:2] for path in (tmp_path / "out").rglob("*.jpg"))
     assert kept == ["s0", "s1", "s2"]
     assert "both given" in str(run(group, [*arguments, "--diverse", "3", "--count", "2"]).exception)
+
+
+def test_a_turned_copy_is_no_other_picture(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    for number in range(3):
+        small = Image.fromarray(rng.integers(0, 256, (6, 8, 3)).astype(np.uint8))
+        picture = small.resize((160, 120), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / f"{number}.png")
+        for turn in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.TRANSVERSE):
+            picture.transpose(turn).save(tmp_path / f"{number}_{turn.name}.png")
+    data = dsq.read(tmp_path, format="images")
+    names = data.images["file"].tolist()
+    chosen, apart = pick_diverse(read_signatures(data), 12, names)
+    assert {names[row][0] for row in chosen[:3].tolist()} == {"0", "1", "2"}
+    assert apart[2] > 0.2 and apart[3] < 0.1

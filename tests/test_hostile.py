@@ -497,3 +497,50 @@ def test_both_ends_of_a_long_text_are_told() -> None:
     data = build_dataset(about=About(), problems=[("malformed-record", "a", "", "b" * 5)])
     assert told(data) == ["bbbbb"]
     assert dsq.printing.shorten("begin " + "x" * 300 + " end", 40) == "begin " + "x" * 20 + "…" + "x" * 9 + " end"
+
+
+def spoil_zip(path: Path, method: int, files: dict[str, bytes], spoilt: str) -> Path:
+    """A zip in which some bytes in the middle of a member are wrong."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+        info = archive.getinfo(spoilt)
+    raw = bytearray(path.read_bytes())
+    middle = info.header_offset + 30 + len(spoilt) + info.compress_size * 3 // 4
+    for at in range(middle, middle + 8):
+        raw[at] ^= 0x5A
+    path.write_bytes(raw)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("kind", ["yolo", "coco"])
+def test_damage_in_the_middle_of_a_zipped_picture(tmp_path: Path, method: int, kind: str) -> None:
+    stream = io.BytesIO()
+    noise = np.random.default_rng(3).integers(0, 255, (240, 320, 3), np.uint8)
+    Image.fromarray(noise).save(stream, "JPEG")
+    files = {"images/a.jpg": stream.getvalue(), "images/b.jpg": JPEG}
+    if kind == "yolo":
+        files |= {"labels/a.txt": ROW.encode(), "labels/b.txt": ROW.encode(), "classes.txt": b"cat\n"}
+    else:
+        coco = COCO | {"images": [{"id": 1, "file_name": "a.jpg", "width": 320, "height": 240}]}
+        files["annotations.json"] = json.dumps(coco).encode()
+    path = spoil_zip(tmp_path / "set.zip", method, files, "images/a.jpg")
+    report = dsq.audit(path, select=["truncated-image", "unreadable-image", "exact-duplicate"])
+    assert [(record["rule"], record["severity"]) for record in report.records] == [("truncated-image", "error")]
+    assert "is corrupt in the zip" in report.messages()[0]
+    measured = Scan(dsq.read(path))
+    assert len(measured.pixels) and (measured.headers["error"] == "").all()
+    for target in ("out", "out.zip"):
+        with pytest.raises(ReadError, match=r"images/a\.jpg: this file is corrupt in the zip") as caught:
+            dsq.convert(path, tmp_path / target, to="voc")
+        assert caught.value.exit_code == 2
+    assert [entry.name for entry in tmp_path.iterdir()] == ["set.zip"]
+
+
+def test_a_stream_of_a_zip_goes_back(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", b"abcdef" * 9000)
+    with open_source(tmp_path / "a.zip") as source, source.open("a.txt") as stream:
+        assert stream.read(7) == b"abcdefa" and stream.seek(3) == 3
+        assert stream.read() == (b"abcdef" * 9000)[3:] and stream.tell() == 54000

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import dsq
 from dsq.model import Dataset
@@ -142,7 +140,7 @@ class TestConflicts:
     def test_frames_may_differ(self) -> None:
         names = [f"cam_{n}.jpg" for n in range(6)]
         data = dsq.build_dataset([(name, "cat", 80 * n, 10, 70, 70) for n, name in enumerate(names)])
-        pairs = [(one, other, "near") for one, other in zip(names, names[1:], strict=False)]
+        pairs = [(one, other, "near") for one, other in pairwise(names)]
         assert not tell(data, pairs, "conflicting-duplicates")
         assert not tell(data, pairs, "near-duplicate")
         assert len(tell(data, pairs, "sequence-frames")) == 1
@@ -220,7 +218,7 @@ class TestVariety:
         pairs = [(f"{n:03}.jpg", f"{n + 1:03}.jpg", "near") for n in range(0, 30, 3)]
         pairs += [(f"{n:03}.jpg", f"{n + 2:03}.jpg", "exact") for n in range(0, 30, 3)]
         (told,) = messages(pictures(30), pairs, "low-variance")
-        assert told == "30 images show 10 different pictures: 33% (dsq subset --diverse 10)"
+        assert told == "30 images show 10 different pictures: dsq subset --diverse 10 keeps the most different"
         assert not tell(pictures(30), pairs[:4], "low-variance")
         assert len(tell(pictures(30), pairs[:4], "low-variance", max_share=0.9)) == 1
         assert not tell(pictures(19), [("000.jpg", f"{n:03}.jpg", "near") for n in range(1, 19)], "low-variance")
@@ -232,7 +230,7 @@ class TestVariety:
         assert not tell(data, versions, "low-variance")
         copies = [(names[0], names[3 * n], "near") for n in range(1, 20)]
         (told,) = messages(data, versions + copies, "low-variance")
-        assert told == "90 images of 30 sources show 11 different pictures: 37% (dsq subset --diverse 11)"
+        assert told.startswith("90 images of 30 sources show 11 different pictures: dsq subset --diverse 11")
 
     def test_a_short_run_is_no_sequence(self) -> None:
         def run(count: int) -> Any:
@@ -247,7 +245,7 @@ class TestVariety:
     @pytest.mark.parametrize(
         ("cameras", "times", "told"),
         [
-            (["One"], [f"2024:05:{n:02} 10:00:00" for n in range(1, 21)], "one camera (One): a model may learn the camera"),
+            (["One"], [f"2024:05:{n:02} 10:00:00" for n in range(1, 21)], "one camera (One): a model may learn the"),
             (["One", "Two"], ["2024:05:01 10:59:00"], "one hour (2024-05-01 10:00): a model may learn the hour"),
             (["One", "Two"], [f"2024:05:01 {n:02}:00:00" for n in range(20)], "one day (2024-05-01): a model"),
             (["One", "Two"], [f"2024:05:{n:02} 10:00:00" for n in range(1, 21)], ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import dsq
@@ -86,7 +87,7 @@ class TestValLikeTrain:
     def test_frames_dealt_out_at_random(self) -> None:
         names = [f"walk_{n:03}.jpg" for n in range(40)]
         data = splits(train=[n for k, n in enumerate(names) if k % 4], val=names[::4])
-        pairs = [(one, other, "same-scene") for one, other in zip(names, names[1:], strict=False)]
+        pairs = [(one, other, "same-scene") for one, other in pairwise(names)]
         (found,) = tell(data, pairs, "val-like-train")
         assert found["message"].startswith("10 of 10 images in val have a neighbour in train")
         assert (found["severity"], found["confidence"]) == ("warning", "medium")
@@ -114,3 +115,11 @@ class TestValLikeTrain:
         assert len(tell(splits(train=["t.jpg"], test=names), pairs, "val-like-train")) == 1
         assert not tell(splits(train=["t.jpg"], extra=names), pairs, "val-like-train")
         assert not tell(splits(extra=["t.jpg"], val=names), pairs, "val-like-train")
+
+
+def test_one_image_of_each_split_comes_first() -> None:
+    images = [{"file": f"{n}.jpg", "split": "val" if n == 7 else "train"} for n in range(9)]
+    pairs = [("0.jpg", f"{n}.jpg", "exact") for n in range(1, 9)]
+    scan = Scan(dsq.build_dataset(images=images), duplicates=pairs)
+    (found,) = dsq.audit(scan, select=["leakage"]).records
+    assert found["images"][:3] == ["0.jpg", "7.jpg", "1.jpg"] and len(found["images"]) == 9

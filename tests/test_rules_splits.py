@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import dsq
 from dsq.model import About, Dataset, build_dataset
+from dsq.render.text import render_text
 
 
 def audit(data: Dataset, rule: str, **thresholds: Any) -> Any:
@@ -254,3 +256,41 @@ def test_the_traffic_set_cannot_measure_cars(shared_data: Path) -> None:
         "car: in train (72), not in val: it is never measured",
         "val is 6 images with 8 boxes: recall of two models differs by chance by up to 35 points",
     }
+
+
+def train_only(folder: Path, text: str) -> Path:
+    """Four pictures below images/train with a box each, and a data.yaml."""
+    for name in ("images", "labels"):
+        (folder / name / "train").mkdir(parents=True)
+    for number in range(4):
+        Image.new("RGB", (64, 48), (number * 60, 90, 200)).save(folder / f"images/train/{number}.png")
+        (folder / f"labels/train/{number}.txt").write_text("0 .5 .5 .2 .2\n")
+    (folder / "data.yaml").write_text(f"{text}names: [cat]\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("comment", "expected"),
+    [
+        (
+            "# The set has no val split: val names other images. Split it before training.\n",
+            ("warning", "no-validation-split"),
+        ),
+        ("# A comment of somebody else.\n", ("error", "same-source-in-two-splits")),
+    ],
+)
+def test_val_that_is_train_is_told_once(tmp_path: Path, comment: str, expected: tuple[str, str]) -> None:
+    train_only(tmp_path, f"{comment}train: images/train\nval: images/train\n")
+    rules = ["no-validation-split", "same-source-in-two-splits", "split-ratio"]
+    report = dsq.audit(dsq.read(tmp_path), select=rules)
+    assert [(record["severity"], record["rule"]) for record in report.records] == [expected]
+    assert render_text(report).count("are the same 4 images") == (expected[0] == "error")
+
+
+def test_what_is_written_without_val_is_no_leak(tmp_path: Path) -> None:
+    data = dsq.read(train_only(tmp_path / "set", "train: images/train\n"))
+    dsq.export(data, tmp_path / "out", to="voc")
+    dsq.export(dsq.read(tmp_path / "out"), tmp_path / "back", to="yolo")
+    assert "val: images/train" in (tmp_path / "back/data.yaml").read_text()
+    report = dsq.audit(dsq.read(tmp_path / "back"), select=["no-validation-split", "same-source-in-two-splits"])
+    assert [record["rule"] for record in report.records] == ["no-validation-split"]

@@ -12,7 +12,7 @@ from small_sets import datasets, shuffled
 
 import dsq
 from dsq.errors import ConfigError
-from dsq.transform.groups import group_images
+from dsq.transform.groups import BY_PIXELS, group_images
 from dsq.transform.split import split
 from dsq.transform.strata import quotas_of
 
@@ -26,7 +26,7 @@ def plain(count: int) -> dsq.Dataset:
 
 
 @pytest.mark.parametrize(
-    ("count", "parts"), [(10, [8, 1, 1]), (100, [80, 10, 10]), (5, [4, 1, 0]), (1, [1, 0, 0]), (0, [0, 0, 0])]
+    ("count", "parts"), [(10, [8, 1, 1]), (100, [80, 10, 10]), (5, [3, 1, 1]), (1, [1, 0, 0]), (0, [0, 0, 0])]
 )
 def test_default_shares_are_met(count: int, parts: list[int]) -> None:
     done = split(plain(count))
@@ -229,3 +229,39 @@ def test_no_more_folds_than_there_is_to_deal_out() -> None:
         split(data, folds=61, groups=[[n // 2 for n in range(120)]])
     with pytest.raises(ConfigError, match="of 0 images"):
         split(dsq.build_dataset(), folds=2)
+
+
+@pytest.mark.parametrize("sizes", [(40, 40, 40), (100, 9, 3), (50, 49, 1), (5, 5, 5, 5), (30, 30, 1, 1, 1)])
+def test_no_wanted_split_stays_empty(sizes: tuple[int, ...]) -> None:
+    keys = [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    done = split(plain(len(keys)), groups=[keys])
+    images = done.shares.set_index("split")["images"]
+    assert (images > 0).all() and images["train"] >= max(sizes)
+    assert not any("empty" in note for note in done.notes)
+    part = done.dataset.images["split"].astype(str)
+    assert part.groupby(keys).nunique().eq(1).all()
+
+
+def test_fewer_groups_than_splits_are_told() -> None:
+    done = split(plain(10), groups=[["a"] * 7 + ["b"] * 3])
+    assert done.shares["images"].tolist() == [7, 3, 0]
+    assert "warning: test is empty: there are 2 groups of images that stay together, for 3 splits" in done.notes
+    one = split(plain(10), groups=[["a"] * 10])
+    assert "warning: val and test are empty: there is 1 group of images that stay together, for 3 splits" in one.notes
+
+
+def test_kept_images_do_not_fill_an_empty_split() -> None:
+    images = [{"file": f"{n}.jpg", "split": "test" if n < 8 else "train"} for n in range(10)]
+    done = split(dsq.build_dataset(images=images), keep=["test"], groups=[["a"] * 4 + ["b"] * 4 + ["c"] * 2])
+    assert done.shares.set_index("split")["images"].to_dict() == {"train": 2, "val": 0, "test": 8}
+
+
+def test_series_within_groups_are_not_told() -> None:
+    files = [f"{clip}_{n:03}.jpg" for clip in ("gate", "road", "yard") for n in range(10)]
+    told = group_images(files)[1]
+    assert len(told) == 1 and "--sequences all" in told[0] and "--grouped" in told[0]
+    keys = [file[:4] for file in files]
+    assert group_images(files, {BY_PIXELS: keys})[1] == ["3 groups of 30 images: copies and scenes, by pixels"]
+    part = [key if key != "yard" else None for key in keys]
+    told = group_images(files, {BY_PIXELS: part})[1]
+    assert told[1].startswith("1 numbered series of 10 images") and "--grouped" not in told[1]

@@ -22,7 +22,8 @@ from PIL import Image
 
 from dsq.conversion import export
 from dsq.formats import coco, read
-from dsq.formats.coco.text import CHUNK, numbers, write_list
+from dsq.formats.coco import text as coco_text
+from dsq.formats.coco.text import CHUNK, Derived, corners, numbers, write_list
 from dsq.formats.layout import WriteOptions
 from dsq.losses import Losses
 from dsq.model import About, Dataset, build_dataset
@@ -543,7 +544,7 @@ def test_yolo_becomes_one_based_and_keeps_its_polygons(tmp_path: Path) -> None:
     (tmp_path / "set/labels/b.txt").write_text("")
     (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [ant, bee, cow]\nlicense: CC0\n")
     losses = written(read(tmp_path / "set"), tmp_path / "out", images="none")
-    assert losses == {"class-ids-changed": 3, "documents-dropped": 1}
+    assert losses == {"documents-dropped": 1}
     document = load(tmp_path / "out/annotations/instances.json")
     assert [row["file_name"] for row in document["images"]] == ["a.jpg", "b.jpg"]
     assert [(each["id"], each["name"]) for each in document["categories"]] == [(1, "ant"), (2, "bee"), (3, "cow")]
@@ -560,7 +561,7 @@ def test_boxes_of_images_of_unknown_size_cannot_be_written(tmp_path: Path) -> No
     (tmp_path / "set/labels/a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
     (tmp_path / "set/labels/b.txt").write_text("")
     losses = written(read(tmp_path / "set", format="yolo"), tmp_path / "out")
-    assert losses == {"boxes-unsized": 1, "images-left-out": 1, "class-ids-changed": 1}
+    assert losses == {"boxes-unsized": 1, "images-left-out": 1}
     (file,) = tree(tmp_path / "out")
     document = load(tmp_path / "out" / file)
     assert [row for row in document["images"] if "width" in row or row["file_name"] == "a.jpg"] == []
@@ -653,3 +654,34 @@ def test_numbers() -> None:
     assert texts(np.array([1.0, 2.5, 3.0])) == [b"1.0", b"2.5", b"3.0"]
     assert texts(np.array([1.0, 2.0, 1e300])) == [b"1.0", b"2.0", b"1e300"]
     assert texts(np.array([1, 2, 3]), np.array([True, False, False])) == [b"2", b"3"]
+
+
+def test_numbers_that_are_worked_out_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coco_text, "PART", 2)
+    rows = np.array([4, 0, 3])
+    for held in (
+        np.arange(5),
+        np.arange(5.0),
+        np.array([1.0, 2.0, np.nan, 4.0, 5.0]),
+        np.array([1, 2, 3, 4, 0.5]),
+        np.array([np.nan, 1.5, 2, 3, 4]),
+        np.empty(0),
+    ):
+        made = Derived(len(held), held.dtype, held.__getitem__)
+        some = rows[rows < len(held)]
+        assert numbers(made)(some) == numbers(held)(some)
+        assert str(list(corners([made, made])(some))) == str(list(corners([held, held])(some)))
+
+
+@pytest.mark.parametrize(("rows", "lost"), [((0, 1, 2), {}), ((0, 2), {"class-ids-changed": 1})])
+def test_class_ids_from_one_are_no_loss(tmp_path: Path, rows: tuple[int, ...], lost: dict[str, int]) -> None:
+    (tmp_path / "set").mkdir()
+    picture(tmp_path / "set/a.jpg", (640, 480))
+    (tmp_path / "set/a.txt").write_text("".join(f"{row} 0.5 0.5 0.25 0.5\n" for row in rows))
+    if not lost:
+        (tmp_path / "set/classes.txt").write_text("ant\nbee\ncow\n")
+    losses = export(read(tmp_path / "set", format="yolo"), tmp_path / "out", to="coco")
+    assert losses.counts == lost
+    assert losses.notes == ({} if lost else {"class-ids-shifted": 3})
+    if not lost:
+        export(read(tmp_path / "set", format="yolo"), tmp_path / "strict", to="coco", strict=True)

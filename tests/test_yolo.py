@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from PIL import Image
 
 from dsq.formats import read
 from dsq.formats.layout import open_request
-from dsq.formats.yolo import sniff
+from dsq.formats.yolo import pairs, sniff
 from dsq.formats.yolo.config import parse_yaml
 from dsq.formats.yolo.rows import MOST_BAD, parse_labels, quote
 from dsq.model import Dataset
@@ -851,6 +852,29 @@ def test_reading_all_at_once_is_reading_one_by_one(files: list[list[str]], end: 
     alone = [parse_labels([text]) for text in plain]
     assert [bad.line for each in alone for bad in each.bad] == [bad.line for bad in fast.bad]
     assert sum(len(each.rows.line) for each in alone) == len(fast.rows.line)
+
+
+def test_batches_are_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [
+        "",
+        ROW,
+        "1 .1 .1 .5 .1 .5 .5\n" + ROW * 3,
+        "2 .5 .5 .1 .1 .9\n",
+        "0 .5 .5 .1 .1 " + ".2 .3 2 " * 2 + "\n",
+        "x\n",
+        ROW * 40,
+    ]
+    files: dict[str, str | bytes | None] = {"data.yaml": "names: [a, b, c]\nkpt_shape: [2, 3]\n"}
+    for number, text in enumerate(texts):
+        files |= {f"images/{number}.jpg": None, f"labels/{number}.txt": text}
+    files["images/1.png"] = None  # a second image of one label file
+    whole = yolo(tmp_path, files)
+    assert len(whole.boxes) == 48
+    for batch in (1, 2, 3):
+        monkeypatch.setattr(pairs, "BATCH", batch)
+        parts = yolo(tmp_path)
+        for table in ("images", "boxes", "categories", "problems"):
+            pd.testing.assert_frame_equal(getattr(whole, table), getattr(parts, table))
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.text(alphabet="0123456789.,;-e \n\r\t\x00x", max_size=40))))

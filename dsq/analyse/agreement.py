@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsq.analyse.alignment import RIM, SIDE, Pictures, batches, centred, fit, inside_frame, relative, rim_off, warp
-from dsq.analyse.starts import are_plausible, compose, frame_maps, invert
+from dsq.analyse.starts import are_plausible, compose, frame_maps, invert, overhang
 
 Array = NDArray[Any]
 
@@ -25,7 +25,10 @@ UNSEEN = 0.5
 #: variance of the grain that rounding and compression leave in a picture (grey levels squared)
 GRAIN = 0.03
 #: with fewer textured blocks than FEW_MOVED (a lamp at night) the fit may take a corner this far from the first guess
-FEW_MOVED, FREE = 10, 0.2
+FEW_MOVED, FREE = 10, 0.15
+#: with fewer than FEW_CUT (one thing on a plain ground) one picture must hold the other but for this share of a side:
+#: else it is the same thing, or its like, at another place
+FEW_CUT, OVERHANG = 24, 0.06
 #: pictures with fewer textured blocks than FEW count as flat: they must be equal to EQUAL grey levels. Below a standard
 #: deviation of DULL no fit is expected
 FEW, EQUAL, DULL = 3, 1.5, 3.0
@@ -35,8 +38,8 @@ BLOCK_INSIDE, COVERED = 0.5, 0.4
 CHUNK = 512
 
 NOTHING, SCENE, COPY = 0, 1, 2
-#: a picture enlarged s times is duller by this much (1/s² - 1) pixels squared; blurred in PASSES
-SPREAD, PASSES = 0.6, 2
+#: a picture enlarged s times is duller by this much (1/s² - 1) pixels squared
+SPREAD = 0.6
 _WIDTH = 7  # pixels; detail is what a mean of that width leaves
 
 
@@ -91,7 +94,7 @@ def _judge(
         own = alive[part]
         compared = compare(a.take(own), b.take(own), centred(maps[own]), framed=framed)
         moved = np.where(dull[own], 0, fitted.moved[own])
-        kind = grade(compared, moved, framed=framed)
+        kind = grade(compared, moved, overhang(maps[own]), framed=framed)
         better = kind > verdicts.kind[rows[own]]
         places = rows[own[better]]
         agreement = np.where(compared.textured < FEW, 1.0, compared.agreement)
@@ -104,11 +107,12 @@ def _is_dull(pictures: Pictures) -> Array:
     return found
 
 
-def grade(compared: Compared, moved: Array, *, framed: bool) -> Array:
-    """(n,) NOTHING, SCENE or COPY. moved: how far the map is from the first guess."""
+def grade(compared: Compared, moved: Array, over: Array, *, framed: bool) -> Array:
+    """(n,) NOTHING, SCENE or COPY. moved: how far the map is from the first guess; over: see `overhang`."""
     textured, agreeing = compared.textured, compared.agreeing
     flat = (textured < FEW) & (moved == 0) & (compared.difference <= EQUAL)
     covered = (compared.covered >= COVERED) & ((moved <= FREE) | (textured >= FEW_MOVED))
+    covered &= (over <= OVERHANG) | (textured >= FEW_CUT)
     near = (textured >= FEW) & (compared.agreement >= NEAR) & (compared.detail >= least_detail(textured)) & covered
     scene = (agreeing >= 3 * FEW) & (compared.agreement >= SAME_SCENE) & covered
     scene &= compared.agreeing_detail >= least_detail(agreeing)
@@ -236,26 +240,20 @@ def _equally_sharp(a: Array, b: Array, maps: Array) -> tuple[Array, Array]:
 def _enlarged(maps: Array) -> Array:
     """(n, 2): variance (pixels squared) by which each axis of the first must be blurred to be as dull as the second."""
     lengths = np.linalg.norm(maps[:, :, :2], axis=1)
-    wanted: Array = np.clip(SPREAD * (1 / np.maximum(lengths, 0.1) ** 2 - 1), 0, 2 * PASSES * 0.25)
+    wanted: Array = np.maximum(SPREAD * (1 / np.maximum(lengths, 0.1) ** 2 - 1), 0)
     return wanted
 
 
 def _blur(pictures: Array, variances: Array) -> Array:
+    """Each picture under a Gaussian of its own along each axis."""
     rows = np.flatnonzero(variances.max(1) > 0.05)
     if not len(rows):
         return pictures
+    apart = np.subtract.outer(np.arange(SIDE), np.arange(SIDE), dtype=np.float32) ** 2
+    kernels = np.exp(-apart / (2 * np.maximum(variances[rows], 0.01)[:, :, None, None].astype(np.float32)))
+    kernels /= kernels.sum(3, keepdims=True)
     out = pictures.copy()
-    part = out[rows]
-    for axis in (1, 2):
-        view = part if axis == 2 else part.swapaxes(1, 2)
-        share = (variances[rows, 2 - axis] / (2 * PASSES)).astype(np.float32)[:, None, None]
-        for _ in range(PASSES):
-            change = np.zeros_like(view)
-            step = view[:, :, 1:] - view[:, :, :-1]
-            change[:, :, :-1] += step
-            change[:, :, 1:] -= step
-            view += share * change
-    out[rows] = part
+    out[rows] = kernels[:, 1] @ pictures[rows] @ kernels[:, 0].swapaxes(1, 2)
     return out
 
 

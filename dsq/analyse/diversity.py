@@ -16,8 +16,8 @@ from dsq.model import Dataset
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
-#: the hashes that count: of the whole image as it is stored, and of its crops
-HASHES = (0, *range(ORIENTATIONS, TRIMMED))
+#: the hashes that count: of the whole image in its eight orientations, as it is stored first, and of its crops
+HASHES = tuple(range(TRIMMED))
 #: the numbers that count
 LEVELS = ("luma_mean", "luma_sd", "luma_p5", "luma_p50", "luma_p95", "colour", "colour_sd", "information", "steps")
 #: what a standard deviation of them weighs beside a share of bits
@@ -63,7 +63,7 @@ def pick_diverse(
     nearest of those before it (the first: infinity).
 
     The distance is the share of bits in which the hash of one image differs from the nearest one of the other's crops,
-    so that a camera that moves a little changes little, and WEIGHT times the root mean square difference of their
+    or orientations, so that a camera that moves a little and a mirrored copy change little, and WEIGHT times the root mean square difference of their
     LEVELS in robust standard deviations of the set. The first image is the most typical one. Images that cannot be
     read are never chosen. Equal distances are settled by `names`; the order of rows does not matter.
     """
@@ -101,7 +101,7 @@ def _distance(hashes: Array, levels: Array, at: int) -> Array:
     """(n,) how far each image is from the one `at`: hashes (k, n), levels (n, l)."""
     bits = np.full(hashes.shape[1], 64, np.uint8)
     for row, own in zip(hashes, hashes[:, at], strict=True):
-        np.minimum(bits, np.bitwise_count(row ^ hashes[0, at]), out=bits)  # its crops against the whole of `at`
+        np.minimum(bits, np.bitwise_count(row ^ hashes[0, at]), out=bits)  # what it holds against the whole of `at`
         np.minimum(bits, np.bitwise_count(hashes[0] ^ own), out=bits)
     off = levels - levels[at]
     gaps: Array = bits * np.float32(1 / 64) + WEIGHT * np.sqrt(np.einsum("ij,ij->i", off, off) / len(LEVELS))

@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 #: weakest last
 KINDS = ("exact", "near", "same-scene")
 #: an image is paired with so many others of a kind or stronger; beyond, only where a group would fall apart
-PARTNERS = 16
+PARTNERS = 32
 #: pictures whose luma has a standard deviation below this are compared with those of nearly the same luma and colour
 #: (levels), the next FLAT_NEIGHBOURS of them
 DULL, SAME_LUMA, SAME_COLOUR, FLAT_NEIGHBOURS = 1.5, 1.5, 2.0, 3

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsq.analyse.crowds import NEARBY as MEANT
 from dsq.analyse.crowds import thin
 from dsq.measure.probes import ORIENTATIONS, PROBES, TRIMMED
 
@@ -19,19 +20,18 @@ Progress = Callable[[str, int, int], None]
 HANDICAPS = np.array([0, *[4] * (ORIENTATIONS - 1), *[2] * (TRIMMED - ORIENTATIONS), 0], np.uint8)
 #: widest and narrowest search; between them the widest that finds at most so many pairs that mean nothing: MANY, or
 #: one to SHARE images
-WIDEST, NARROWEST, MANY, SHARE = 18, 8, 5000, 2
-#: pairs up to this distance are taken for true when those that mean nothing are counted
-MEANT = 6
-#: up to so many images all are compared with all
-BRUTE = 3000
+WIDEST, NARROWEST, MANY, SHARE = 18, 6, 2000, 8
+#: up to so many images all are compared with all; so many times that costs less a pair than looking up does
+BRUTE, LOOK_UP = 3000, 10
 #: images whose distances to all others are looked at to choose the width of the search
-SAMPLE = 200
+SAMPLE, TRIMMED_OFF = 200, 1 / 3
 #: an image keeps no more candidates than this, the most alike, and no more that are meant
-MOST, MOST_MEANT = 64, 16
+MOST, MOST_MEANT = 32, 24
 
 _BITS = 64
 _DISTANCES = _BITS + int(HANDICAPS.max()) + 1
 _BLOCK = 1 << 18  # distances, or places looked up, at a time
+_HELD = 1 << 22  # pairs held before the nearest are picked
 
 
 class Candidates(NamedTuple):
@@ -52,16 +52,15 @@ def find_candidates(probes: Array, progress: Progress | None = None) -> Candidat
     """
     whole = np.ascontiguousarray(probes[:, 0])
     usable = np.flatnonzero(whole != 0)
-    kept, links = thin(whole[usable])
-    own, active = links, usable[kept]
+    kept, later, earlier = thin(whole[usable])
+    active, pair = usable[kept], (usable[later], usable[earlier])
+    found = _Found(len(probes))
+    found.add(*pair, np.bitwise_count(whole[pair[0]] ^ whole[pair[1]]))
     stored = _stored(probes[active])
     radius = choose_radius(probes[active], stored)
-    parts = list(_search(probes[active], stored, radius, progress))
-    pairs = [(active[a], active[b], distance) for a, b, distance in parts]
-    pairs.append((usable[own[0]], usable[own[1]], np.bitwise_count(whole[usable[own[0]]] ^ whole[usable[own[1]]])))
-    columns = [np.concatenate(column) for column in zip(*pairs, strict=True)]
-    a, b, distances = columns
-    return _nearest(*_unique(a, b, distances, len(probes)), len(probes))
+    for one, other, distance in _search(probes[active], stored, radius, progress):
+        found.add(active[one], active[other], distance)
+    return found.nearest()
 
 
 class Stored(NamedTuple):
@@ -78,19 +77,23 @@ def _stored(probes: Array) -> Stored:
 
 
 def choose_radius(probes: Array, stored: Stored) -> int:
-    """The widest search that keeps pairs that mean nothing few, judged by a sample of the rows."""
+    """The widest search that keeps pairs that mean nothing few, judged by a sample of the rows; those rows of it that
+    have the most, TRIMMED_OFF of them, are left out, for a camera's frames shall not narrow the search for the rest.
+    """
     n = len(probes)
     if n < 2:
         return WIDEST
     rows = np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).astype(np.int64))
-    counts = np.zeros(_DISTANCES, np.int64)
-    for _, best in _brute_blocks(probes, stored, rows):
-        counts += np.bincount(best.ravel(), minlength=_DISTANCES)[:_DISTANCES]
-    # every pair is seen from one side in the sample, from both in the search
-    beyond = np.cumsum(counts)[: WIDEST + 1] - counts[: MEANT + 1].sum()
-    expected = beyond * (n / len(rows))
-    allowed = np.flatnonzero(expected <= max(MANY, n / SHARE))
-    return max(NARROWEST, int(allowed[-1])) if len(allowed) else NARROWEST
+    counts = np.zeros((len(rows), WIDEST + 1), np.int64)
+    done = 0
+    for part, best in _brute_blocks(probes, stored, rows, range(PROBES)):
+        for bits in range(WIDEST + 1):
+            counts[done : done + len(part), bits] = np.count_nonzero(best == bits, axis=1)
+        done += len(part)
+    counts[:, : MEANT + 1] = 0
+    beyond = np.sort(np.cumsum(counts, axis=1), axis=0)[: max(1, round(len(rows) * (1 - TRIMMED_OFF)))]
+    allowed = np.flatnonzero(beyond.mean(0) * n <= max(MANY, n / SHARE))
+    return max(NARROWEST, int(allowed[-1]))
 
 
 def _search(
@@ -98,36 +101,46 @@ def _search(
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Pairs of rows with their distances, each perhaps several times and in either order."""
     n = len(probes)
+    if n < 2:
+        return
     if n <= BRUTE:
-        for rows, best in _brute_blocks(probes, stored, np.arange(n)):
-            query, column = np.nonzero(best <= radius)
-            yield rows[query], stored.rows[column], best[query, column]
+        yield from _compare_all(probes, stored, range(PROBES), radius)
         return
     done = 0
     for handicap in np.unique(HANDICAPS):
-        bits = radius - int(handicap)
-        if bits < 0:
-            continue
-        table = _Table(stored.hashes, bits)
-        for probe in np.flatnonzero(handicap == HANDICAPS):
-            asking = np.flatnonzero((probes[:, probe] != 0) & ((probe == 0) | (probes[:, probe] != probes[:, 0])))
-            for query, column, distance in table.within(np.ascontiguousarray(probes[asking, probe])):
-                yield asking[query], stored.rows[column], distance + handicap
-            done += 1
-            if progress is not None:
-                progress("searching for copies", done, PROBES)
+        numbers = np.flatnonzero(handicap == HANDICAPS).tolist()
+        table = _Table(stored.hashes, radius - int(handicap))
+        if table.looked_at(probes[:, numbers[0]]) * LOOK_UP > len(stored.hashes):
+            yield from _compare_all(probes, stored, numbers, radius)
+        else:
+            for probe in numbers:
+                hashes = probes[:, probe]
+                asking = np.flatnonzero((hashes != 0) & ((probe == 0) | (hashes != probes[:, 0])))
+                for query, column, distance in table.within(hashes[asking]):
+                    yield asking[query], stored.rows[column], distance + handicap
+        done += len(numbers)
+        if progress is not None:
+            progress("searching for copies", done, PROBES)
 
 
-def _brute_blocks(probes: Array, stored: Stored, rows: Array) -> Iterator[tuple[Array, Array]]:
-    """Some rows and the least distance of any probe of theirs to each hash stored: (rows, stored) uint8."""
-    size = max(1, _BLOCK // max(len(stored.hashes), 1))
+def _compare_all(
+    probes: Array, stored: Stored, numbers: Sequence[int], radius: int
+) -> Iterator[tuple[Array, Array, Array]]:
+    for rows, best in _brute_blocks(probes, stored, np.arange(len(probes)), numbers):
+        query, column = np.nonzero(best <= radius)
+        yield rows[query], stored.rows[column], best[query, column]
+
+
+def _brute_blocks(probes: Array, stored: Stored, rows: Array, numbers: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+    """Some rows and the least distance of some of their probes to each hash stored: (rows, stored) uint8."""
+    size = max(1, _BLOCK // len(stored.hashes))
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         best = np.full((len(part), len(stored.hashes)), _DISTANCES - 1, np.uint8)
-        for probe, handicap in enumerate(HANDICAPS):
+        for probe in numbers:
             hashes = probes[part, probe]
             distance = np.bitwise_count(hashes[:, None] ^ stored.hashes)
-            distance += handicap
+            distance += HANDICAPS[probe]
             distance[hashes == 0] = _DISTANCES - 1
             np.minimum(best, distance, out=best)
         best[part[:, None] == stored.rows] = _DISTANCES - 1
@@ -152,6 +165,13 @@ class _Table:
             self.orders.append(order)
             self.sorted.append(hashes[order])
             self.starts.append(np.searchsorted(keys[order], np.arange((1 << len(band)) + 1)).astype(np.int32))
+
+    def looked_at(self, queries: Array) -> float:
+        """How many hashes a query is compared with, on average of a sample."""
+        sample = queries[np.linspace(0, len(queries) - 1, SAMPLE).astype(np.int64)]
+        places = zip(self.bands, self.masks, self.starts, strict=True)
+        found = [np.diff(starts)[_keys(sample, band)[:, None] ^ masks].sum() for band, masks, starts in places]
+        return float(sum(found)) / SAMPLE
 
     def within(self, queries: Array) -> Iterator[tuple[Array, Array, Array]]:
         """(query, position among the hashes, distance) of all within reach, each perhaps several times."""
@@ -205,23 +225,39 @@ def _masks(width: int, flips: int) -> Array:
     return np.array(found, np.int32)
 
 
-def _unique(a: Array, b: Array, distance: Array, n: int) -> Candidates:
-    """Each pair once, with its least distance."""
-    first, second = np.minimum(a, b), np.maximum(a, b)
-    apart = first != second
-    key = (first[apart].astype(np.int64) * n + second[apart]) * _DISTANCES + distance[apart]
-    key = np.unique(key)
-    pair, distance = key // _DISTANCES, key % _DISTANCES
-    least = np.r_[True, pair[1:] != pair[:-1]][: len(pair)]
-    return Candidates(pair[least] // n, pair[least] % n, distance[least].astype(np.int64))
+class _Found:
+    """Pairs as they are found: each once, and no more of a row's than are kept."""
 
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._parts: list[tuple[Array, Array, Array]] = []
+        self._size = 0
 
-def _nearest(first: Array, second: Array, distance: Array, n: int) -> Candidates:
-    """The pairs that are among the nearest of one of their two rows; of those equally alike, rows close by."""
-    row, other, far = np.r_[first, second], np.r_[second, first], np.r_[distance, distance]
-    order = np.lexsort((other, np.abs(other - row), far, row))
-    begin = np.searchsorted(row[order], np.arange(n))
-    rank = np.empty(len(row), np.int64)
-    rank[order] = np.arange(len(row)) - begin[row[order]]
-    near = (rank < np.where(far <= MEANT, MOST_MEANT, MOST)).reshape(2, -1).any(0)
-    return Candidates(first[near], second[near], distance[near])
+    def add(self, one: Array, other: Array, distance: Array) -> None:
+        """Pairs in either order, perhaps found before, perhaps of a row with itself."""
+        self._parts.append((one, other, distance))
+        self._size += len(one)
+        if self._size > _HELD:
+            self._parts = [self.nearest()]
+            self._size = len(self._parts[0][0]) // 2  # what is left must not be sorted again for every little
+
+    def nearest(self) -> Candidates:
+        """The pairs that are among the nearest of one of their two rows; of those equally alike, rows close by."""
+        one, other, distance = (np.concatenate(columns) for columns in zip(*self._parts, strict=True))
+        first, second, distance = self._unique(one, other, distance)
+        row, mate, far = np.r_[first, second], np.r_[second, first], np.r_[distance, distance]
+        order = np.lexsort((mate, np.abs(mate - row), far, row))
+        begin = np.searchsorted(row[order], np.arange(self._rows))
+        rank = np.empty(len(row), np.int64)
+        rank[order] = np.arange(len(row)) - begin[row[order]]
+        near = (rank < np.where(far <= MEANT, MOST_MEANT, MOST)).reshape(2, -1).any(0)
+        return Candidates(first[near], second[near], distance[near])
+
+    def _unique(self, one: Array, other: Array, distance: Array) -> tuple[Array, Array, Array]:
+        """Each pair once, with its least distance."""
+        apart = one != other
+        first, second = np.minimum(one, other)[apart].astype(np.int64), np.maximum(one, other)[apart]
+        key = np.unique((first * self._rows + second) * _DISTANCES + distance[apart])
+        pair, least = key // _DISTANCES, key % _DISTANCES
+        new = np.r_[True, pair[1:] != pair[:-1]][: len(pair)]
+        return pair[new] // self._rows, pair[new] % self._rows, least[new]

@@ -83,7 +83,7 @@ def box_keys(images: Sequence[str], image_row: Array, corners: Array, classes: S
 
 
 def choose(keys: Array, able: Array, share: float, seed: int) -> Array:
-    """(n,) bool: `share` of the `able` boxes (rounded; at least one where there is one), those of the smallest draws."""
+    """(n,) bool: `share` of the `able` boxes, rounded, at least one where there is one: those of the smallest draws."""
     rows = np.flatnonzero(able)
     wanted = min(max(round(share * len(rows)), 1), len(rows))
     lot = draw(keys[rows], 1, seed)[:, 0]
@@ -118,7 +118,14 @@ def spoil(kind: str, corners: Array, sizes: Array, keys: Array, seed: int) -> Ar
 
 
 def plant_boxes(
-    kind: str, corners: Array, sizes: Array, keys: Array, *, able: Array | None = None, share: float = 0.1, seed: int = 0
+    kind: str,
+    corners: Array,
+    sizes: Array,
+    keys: Array,
+    *,
+    able: Array | None = None,
+    share: float = 0.1,
+    seed: int = 0,
 ) -> Planted:
     """`share` of the boxes (of those that are `able`) spoiled as `kind` says; boxes that cannot be are left out first.
 

@@ -16,6 +16,7 @@ GUESSES = 3
 #: what a copy is enlarged by along an axis; tangents of how far it is turned beside the quarters and sheared, and the
 #: greatest entry off the diagonal: in a wide picture a turn moves one axis further than the other
 SCALES, TURN, SHEAR, SLANT = (0.6, 1.67), 0.4, 0.18, 0.55
+_CORNERS = np.array([[0, 1, 0, 1], [0, 0, 1, 1]], float)
 _SIDES, _STORED = 2, (0, TRIMMED)
 
 
@@ -74,6 +75,17 @@ def are_plausible(maps: Array) -> Array:
     like_a_turn = slants[:, 0] * slants[:, 1] < 0
     plausible: Array = within & (np.abs(slants) < SLANT).all(1) & (slant < np.where(like_a_turn, TURN, SHEAR))
     return plausible
+
+
+def overhang(maps: Array) -> Array:
+    """(n,) by how much of a side neither picture holds the whole of the other: 0 where one is cut from the other."""
+    lacking = []
+    for around in (maps, invert(maps)):
+        corners = np.sort(around[:, :, :2] @ _CORNERS + around[:, :, 2:], axis=2)
+        low, high = corners[:, :, :2].mean(2), corners[:, :, 2:].mean(2)  # the middles of opposite sides
+        lacking.append(np.maximum(low, 1 - high).max(1))
+    least: Array = np.maximum(np.minimum(*lacking), 0)
+    return least
 
 
 def _crop_maps() -> Array:

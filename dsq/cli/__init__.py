@@ -22,6 +22,7 @@ VERBS = {
     "info": "Say what was recognised, why, and the dataset's health in numbers.",
     "convert": "Write a dataset in another format.",
     "merge": "Put datasets together: classes by name, identical images once.",
+    "pick": "Choose what of production to label next.",
     "split": "Deal images out to train, val and test, or to folds.",
     "subset": "Write a part: by class, split or number of images.",
     "remap": "Rename, merge, drop or reorder classes.",

@@ -19,10 +19,15 @@ def command(clear: bool, as_json: bool) -> int:
     DSQ_CACHE_DIR names another folder for it.
     """
     from dsq.measure.store import clear_cache, describe_cache
+    from dsq.production.video import clear_frames, count_frames
 
     if clear:
         clear_cache()
+        clear_frames()
     state = describe_cache()
+    frames, size = count_frames()
+    if frames:
+        state = state._replace(bytes=state.bytes + size, entries={**state.entries, "frames of videos": frames})
     if as_json:
         emit(json.dumps(state._asdict(), indent=1, ensure_ascii=False), None, False)
         return 0

@@ -52,8 +52,34 @@ _MEASURING = (
     click.option("--rehash", is_flag=True, help="Read every image again instead of trusting its time and size."),
 )
 
+
+def check_target(context: click.Context, _: click.Parameter, value: str) -> str:
+    """DST of an option, once it is known that something can be written there: reading takes long."""
+    if not context.params.get("dry_run"):
+        from dsq.target import check_place
+
+        check_place(value, overwrite=context.params["overwrite"])
+    return value
+
+
+def check_report(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """FILE of an option, once it is known that it can be written."""
+    if value not in (None, "-"):
+        from dsq.source import check_file
+
+        check_file(value, overwrite=context.params["overwrite"])
+    return value
+
+
 _WRITING = (
-    click.option("-o", "--output", metavar="DST", required=True, help="Folder to write, or a zip: NAME.zip."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="DST",
+        required=True,
+        callback=check_target,
+        help="Folder to write, or a zip: NAME.zip.",
+    ),
     click.option(
         "--to", type=click.Choice(["voc", "coco", "yolo"]), help="Format to write.  [default: that of the source]"
     ),
@@ -64,7 +90,7 @@ _WRITING = (
         show_default=True,
         help="What becomes of the image files.",
     ),
-    click.option("--overwrite", is_flag=True, help="Replace DST if it exists."),
+    click.option("--overwrite", is_flag=True, is_eager=True, help="Replace DST if it exists."),
     click.option("--strict", is_flag=True, help="Write nothing if anything would be lost."),
     click.option(
         "--difficult",
@@ -81,7 +107,7 @@ _WRITING = (
         help="YOLO rows: boxes, or polygons where there are any.",
     ),
     click.option("--style", type=click.Choice(["alwaysai"]), help="Annotations/ and JPEGImages/ at the root."),
-    click.option("--dry-run", is_flag=True, help="Write nothing; say what would be lost."),
+    click.option("--dry-run", is_flag=True, is_eager=True, help="Write nothing; say what would be lost."),
     click.option("--json", "as_json", is_flag=True, help="Say what happened as JSON."),
 )
 
@@ -159,7 +185,7 @@ def write_dataset(
     said: lines to print before that; facts: the same for --json. beside: see `dsq.conversion.export`.
     """
     from dsq.conversion import export
-    from dsq.losses import KINDS
+    from dsq.losses import KINDS, NOTES
 
     if not len(dataset):
         raise WriteError("no image is left to write.", where=output, hint="Choose less strictly.")
@@ -176,6 +202,8 @@ def write_dataset(
             "images": len(dataset.images),
             "boxes": len(dataset.boxes),
             "losses": counts,
+            "loss_details": losses.details,
+            "noted": losses.notes,
         }
         emit(json.dumps({**(facts or {}), **written}, indent=1, ensure_ascii=False), None, False)
         return losses
@@ -185,9 +213,12 @@ def write_dataset(
     if counts:
         lines.append("Lost:")
         width = max(map(len, counts))
-        lines += [f"  {kind:<{width}}  {count:>9,}  {KINDS[kind]}" for kind, count in counts.items()]
+        for kind, count in counts.items():
+            lines.append(f"  {kind:<{width}}  {count:>9,}  {KINDS[kind]}")
+            lines += [f"  {line}" for line in list_some(losses.details.get(kind, []), 10)]
     else:
         lines.append("Nothing is lost.")
+    lines += [f"Noted: {count:,} {NOTES[kind]}" for kind, count in losses.notes.items()]
     emit("\n".join(map(printable, lines)), None, False)
     return losses
 

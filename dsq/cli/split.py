@@ -57,21 +57,22 @@ def command(
     """
     shares = parse_ratios(ratios)
     from dsq.contents import content_hashes
+    from dsq.transform.groups import BY_PIXELS
     from dsq.transform.split import split
 
     progress = Progress(quiet)
     dataset = read_source(src, progress, **take_reading(options))
-    given: list[Sequence[Any]] = [read_groups(groups, dataset)] if groups else []
+    given: dict[str, Sequence[Any]] = {"given in a file": read_groups(groups, dataset)} if groups else {}
     if not no_hash:
         hashes = content_hashes(dataset, progress=progress)
         places = zip(dataset.images["root"].astype(object), dataset.images["member"], strict=True)
-        given.append([hashes.get(place) for place in places])
+        given["the same file"] = [hashes.get(place) for place in places]
     noticed: list[str] = []
     if grouped:
         from dsq.analyse.groups import group_duplicates
 
         alike = group_duplicates(dataset, progress=progress)
-        given.append(alike.keys)
+        given[BY_PIXELS] = alike.keys
         noticed = alike.notes
     done = split(
         dataset, shares, seed=seed, stratified=not by_chance, groups=given, siblings=not no_siblings,

@@ -74,10 +74,7 @@ def fresh_names(dataset: Dataset, *, folder: str, by_split: bool, pair_by_stem: 
     made = (places[where] + base for where, base in zip(wheres, bases, strict=True))
     names = [file if name == file else name for name, file in zip(made, files, strict=True)]
     del bases, above, wheres
-    keys: list[str] = []
-    endings = {name[name.rfind(".") :] for name in names} if pair_by_stem else {""}
-    if len(endings) > 1 or len(set(map(str.casefold, names))) < len(names):
-        keys = [_key(name, pair_by_stem) for name in names]
+    keys = [] if _are_apart(names, pair_by_stem) else [_key(name, pair_by_stem) for name in names]
     taken = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))  # the first row of each
     again = [row for row, key in enumerate(keys) if taken[key] != row]
     first_of: dict[tuple[object, ...], int] = {}
@@ -112,11 +109,11 @@ def _are_simple(bases: list[str]) -> bool:
     return not (unusual or dotted or parted) and {base[:1] for base in bases} <= _SURE_STARTS
 
 
-def _wrapping(roots: list[str | None], above: list[str]) -> dict[str | None, str]:
+def _wrapping(roots: list[str | None], paths: list[str]) -> dict[str | None, str]:
     """What folders all files of a root lie in before the first one that says something: a zip's parent folder."""
     found: dict[str | None, str] = {}
     by_root: dict[str | None, set[str]] = {}
-    for root, path in set(zip(roots, above, strict=True)):
+    for root, path in set(zip(roots, paths, strict=True)):
         by_root.setdefault(root, set()).add(path)
     for root, above in by_root.items():
         folders = [path.split("/") if path else [] for path in sorted(above)]
@@ -189,6 +186,13 @@ def _key(name: str, pair_by_stem: bool) -> str:
     """Equal for names that may not stand beside each other."""
     key = _cut(name)[0] if pair_by_stem else name
     return (key if key.isascii() else unicodedata.normalize("NFC", key)).casefold()
+
+
+def _are_apart(names: list[str], pair_by_stem: bool) -> bool:
+    """Whether each name has a key of its own, for sets of which one look at the whole can tell; False says nothing."""
+    endings = {name[name.rfind(".") :] for name in names} if pair_by_stem else set()
+    plain = len(endings) < 2 and "".join(names).isascii()
+    return plain and len(set(map(str.casefold, names))) == len(names)
 
 
 def _others(base: str, ending: str, split: str | None) -> Iterator[str]:

@@ -18,18 +18,19 @@ from dsq.model import Dataset
 Array = NDArray[Any]
 
 NAME = "appearance"
-VERSION = 1
+VERSION = 2
 
 #: in the order of `Appearance.stats`
 STATS = (
     "width", "height", "aspect", "lightness", "contrast", "dark_share", "bright_share", "saturation", "warm_share",
     "red", "blue", "cast", "sharpness", "noise", "edges", "vertical_edges", "horizontal_edges", "information",
-    "top_light", "centre_light", "blockiness",
+    "top_light", "centre_light", "top_edge", "bottom_edge", "blockiness",
 )  # fmt: skip
 LONG_SIDE = 256  # px: of the small version that most is measured on
 PATCH = 256  # px: of the patch in the middle at full size, for what resizing hides
 _EDGE = 60.0  # levels of gradient
 _DARK, _BRIGHT, _WARM = 40, 225, 10  # levels
+_STRIP = 16  # of the height: along the edges, where cameras write the time and letterboxes put bars
 _GRID = 4  # cells a side of the map of edge directions
 _DIRECTIONS = 6
 _THUMB = 8
@@ -43,8 +44,8 @@ class Appearance(NamedTuple):
 
     Of the stats: width, height in log px, aspect the log of width/height; lightness, contrast (mean and sd of luma),
     saturation (mean distance of the chroma from grey), red, blue (mean Cr and Cb from grey), cast (distance of the
-    mean chroma from grey), top_light, centre_light (mean luma of the upper less the lower half, of the middle less
-    the whole) in levels of 255; the shares 0 to 1; sharpness and noise as logs of levels at full size; information
+    mean chroma from grey), top_light, centre_light, top_edge, bottom_edge (mean luma of the upper less the lower half,
+    of the middle, of a strip along the edge less the whole) in levels of 255; the shares 0 to 1; sharpness and noise as logs of levels at full size; information
     in bits; blockiness 1 where JPEG's 8 × 8 blocks do not show.
     """
 
@@ -99,6 +100,7 @@ def _describe(planes: Array) -> tuple[Array, Array]:
     strength = np.hypot(across, down) + 1e-6
     angle = np.arctan2(down, across) % np.pi  # 0: a vertical edge
     lean = np.minimum(angle, np.pi - angle)
+    strip = max(1, len(luma) // _STRIP)
     half, quarter_y, quarter_x = len(luma) // 2, len(luma) // 4, luma.shape[1] // 4
     middle = luma[quarter_y : len(luma) - quarter_y, quarter_x : luma.shape[1] - quarter_x]
     levels = np.bincount(luma.astype(np.uint8).ravel() >> 3, minlength=32) / luma.size
@@ -127,6 +129,8 @@ def _describe(planes: Array) -> tuple[Array, Array]:
             -(levels[levels > 0] * np.log2(levels[levels > 0])).sum(),
             luma[:half].mean() - luma[half:].mean(),
             middle.mean() - mean,
+            luma[:strip].mean() - mean,
+            luma[-strip:].mean() - mean,
             blockiness,
         ]
     )

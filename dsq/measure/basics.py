@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dsq.measure.decode import TOGETHER
 
 if TYPE_CHECKING:
     from dsq.measure.decode import Small
@@ -14,12 +16,11 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 NAME = "basics"
-VERSION = 4
+VERSION = 5
 
 #: share of pixels at or below luma_min, luma_p1 … luma_p99, luma_max
 _SHARES = np.array([1e-9, 0.01, 0.05, 0.5, 0.95, 0.99, 1.0])
 _PERCENTILES = ("luma_min", "luma_p1", "luma_p5", "luma_p50", "luma_p95", "luma_p99", "luma_max")
-_TOGETHER = 16  # planes of one size that are treated at once
 _LEVELS = np.arange(256.0)
 _SQUARES = _LEVELS**2
 
@@ -56,11 +57,11 @@ def describe(small: Small) -> Basics:
     return Basics(*describe_all([small])[0].tolist())
 
 
-def describe_all(smalls: Sequence[Small]) -> Array:
+def describe_all(smalls: Sequence[Small], stacks: Iterable[tuple[list[int], Array]] | None = None) -> Array:
     """`describe` of some images: (n, fields) float64. Those of one size are treated together, which is faster.
 
-    Every sum is one of whole numbers or runs along one line, so that neither the number of images nor of threads
-    changes a bit of the result.
+    stacks: what `stack_by_size` makes of their luma, if known. Every sum is one of whole numbers or runs along one
+    line, so that neither the number of images nor of threads changes a bit of the result.
     """
     luma = _count_levels([small.y for small in smalls])
     total = luma.sum(1, keepdims=True)
@@ -80,7 +81,7 @@ def describe_all(smalls: Sequence[Small]) -> Array:
         "information": np.abs((shares * np.log2(np.where(luma > 0, shares, 1.0))).sum(1)),
         **{name: np.empty(len(smalls)) for name in ("rim", "steps", "sharpness")},
     }
-    for rows, stacked in stack_by_size([small.y for small in smalls]):
+    for rows, stacked in stacks or stack_by_size([small.y for small in smalls]):
         fine_x, fine_y, wide_x, wide_y = _steps(stacked)
         numbers["rim"][rows] = _rim(stacked)
         numbers["steps"][rows] = np.sqrt((fine_x + fine_y) / 2)
@@ -96,8 +97,8 @@ def stack_by_size(planes: Sequence[Array]) -> Iterator[tuple[list[int], Array]]:
     for number, plane in enumerate(planes):
         sizes.setdefault(plane.shape, []).append(number)
     for rows in sizes.values():
-        for start in range(0, len(rows), _TOGETHER):
-            part = rows[start : start + _TOGETHER]
+        for start in range(0, len(rows), TOGETHER):
+            part = rows[start : start + TOGETHER]
             yield part, np.stack([planes[row] for row in part])
 
 

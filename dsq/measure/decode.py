@@ -20,6 +20,7 @@ T = TypeVar("T")
 LEAST_SIDE = 56  # px: what the measures need; the short side of an image is not made smaller
 MAX_DECODED = 1 << 27  # pixels that are decoded at once; JPEGs, which come out reduced, may hold MAX_PIXELS
 _HEADER = 1 << 20  # bytes in which a JPEG says how it is coded
+TOGETHER = 16  # pictures of one size that are treated at once: they fit into the processor's cache
 _SCALES = (8, 4, 2)  # what a JPEG decoder reduces by for nothing
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
 _SILENCE = logging.NullHandler()  # else what Pillow logs of a broken file lands on stderr
@@ -76,14 +77,14 @@ def decode_all(files: Sequence[bytes], headers: Sequence[Header]) -> list[Small 
         for data, header, step in zip(files, headers, steps, strict=True)
     ]
     found: list[Small | DecodeError] = []
-    for number, draft in enumerate(drafts):
+    for small, data, header, scale in zip(_split(drafts, steps), files, headers, scales, strict=True):
         try:
-            if draft is not None:
-                found.append(_split(draft, steps[number]))
-            elif headers[number].error:
-                found.append(DecodeError(headers[number].error))
+            if small is not None:
+                found.append(small)
+            elif header.error:
+                found.append(DecodeError(header.error))
             else:
-                found.append(_decode_any(files[number], headers[number], scales[number]))
+                found.append(_decode_any(data, header, scale))
         except DecodeError as error:
             found.append(error)
     return found
@@ -137,16 +138,25 @@ def _draft_jpeg(data: bytes, header: Header, drafted: int) -> Any:
         return None
 
 
-def _split(image: Any, scale: int) -> Small:
-    """The planes of a YCbCr image, reduced further where it is still large."""
-    rest = min(image.size) // LEAST_SIDE
-    if rest > 1:
-        image = image.reduce(rest)
-        scale *= rest
-    width, height = image.size
-    planes = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, 3)
-    y, cb, cr = np.ascontiguousarray(planes.transpose(2, 0, 1))
-    return Small(y, cb, cr, scale)
+def _split(images: Sequence[Any], scales: Sequence[int]) -> list[Small | None]:
+    """The planes of YCbCr images that were reduced by `scales`, reduced further where they are still large; those of
+    one size are taken apart together.
+    """
+    found: list[Small | None] = [None] * len(images)
+    sizes: dict[tuple[int, int], list[tuple[int, bytes, int]]] = {}
+    for number, (image, scale) in enumerate(zip(images, scales, strict=True)):
+        if image is not None:
+            rest = max(1, min(image.size) // LEAST_SIDE)
+            small = image.reduce(rest) if rest > 1 else image
+            sizes.setdefault(small.size, []).append((number, small.tobytes(), scale * rest))
+    for (width, height), parts in sizes.items():
+        for start in range(0, len(parts), TOGETHER):
+            part = parts[start : start + TOGETHER]
+            joined = np.frombuffer(b"".join([data for _, data, _ in part]), np.uint8)
+            planes = np.ascontiguousarray(joined.reshape(len(part), height, width, 3).transpose(3, 0, 1, 2))
+            for (number, _, scale), y, cb, cr in zip(part, *planes, strict=True):
+                found[number] = Small(y, cb, cr, scale)
+    return found
 
 
 def _decode_any(data: bytes, header: Header, scale: int) -> Small:
@@ -194,7 +204,10 @@ def _make_comparable(image: Any) -> Small:
     rest = min(image.size) // LEAST_SIDE
     if rest > 1:
         image = image.reduce(rest)
-    return _split(image.convert("YCbCr") if image.mode != "L" else image.convert("RGB").convert("YCbCr"), 1)
+    image = image.convert("YCbCr") if image.mode != "L" else image.convert("RGB").convert("YCbCr")
+    small = _split([image], [1])[0]
+    assert small is not None
+    return small
 
 
 def _make_plain(image: Any) -> Any:

@@ -145,7 +145,7 @@ class Reader:
 
     def close(self) -> None:
         if self._archive is not None:
-            self._archive.fp.close()
+            self._archive.close()
             self._archive = None
 
 
@@ -155,13 +155,18 @@ class _Archive:
     def __init__(self, path: str) -> None:
         self.path = path
         self.fp = open(path, "rb")  # noqa: SIM115 - closed by the Reader
+        self._whole: zipfile.ZipFile | None = None  # for the few that are packed in an unusual way
 
     def stamp(self) -> Stamp:
         return make_stamp(os.fstat(self.fp.fileno()))
 
     def read(self, info: zipfile.ZipInfo) -> bytes:
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.read(info)
+        if self._whole is None:
+            self._whole = zipfile.ZipFile(self.fp)
+        return self._whole.read(info)
+
+    def close(self) -> None:
+        self.fp.close()
 
 
 def _read_file(path: str) -> Reading:

@@ -20,7 +20,7 @@ from dsq.measure.probes import PROBES, probe_many
 Array = NDArray[Any]
 
 NAME = "image"
-VERSION = 1  # of the layout, the decoding and the camera
+VERSION = 2  # of the layout, the decoding and the camera
 TEXTS = ("format", "mode", "header_error", "error", "camera", "taken")
 
 _COUNTS = ("width", "height", "orientation", "frames", "size")
@@ -49,9 +49,10 @@ def measure_files(files: Sequence[bytes]) -> list[bytes]:
     decoded = decode_all(files, headers)
     errors = [_find_fault(*each) for each in zip(files, headers, decoded, strict=True)]
     smalls = [small for small, error in zip(decoded, errors, strict=True) if isinstance(small, Small) and not error]
-    numbers = describe_all(smalls) if smalls else ()
+    stacks = list(stack_by_size([small.y for small in smalls]))
+    numbers = describe_all(smalls, stacks) if smalls else ()
     hashes = np.empty((len(smalls), PROBES), "<u8")
-    for rows, planes in stack_by_size([small.y for small in smalls]):
+    for rows, planes in stacks:
         hashes[rows] = probe_many(planes)
     measured = iter(zip(numbers, hashes, strict=True))
     packed = []

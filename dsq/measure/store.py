@@ -31,13 +31,14 @@ BUSY = 10.0  # seconds to wait for another process that writes
 EVERY = 1.0  # seconds after which what is new is written
 MOST_WAITING = 4 << 20  # bytes that wait to be written
 _AT_ONCE = 500  # values in one question
+_PAGE = 8192  # bytes
 _FIT = (1 << 63) - 1
 _TABLES = """
 CREATE TABLE kinds (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE folders (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
 CREATE TABLE files (folder INTEGER, name TEXT, size INTEGER, mtime INTEGER, inode INTEGER, content BLOB,
     PRIMARY KEY (folder, name)) WITHOUT ROWID;
-CREATE TABLE facts (kind INTEGER, key BLOB, data BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE facts (id INTEGER PRIMARY KEY, kind INTEGER, key BLOB, data BLOB, UNIQUE (kind, key));
 """
 
 
@@ -232,7 +233,7 @@ class Store:
                 base.execute("INSERT OR IGNORE INTO folders (path) VALUES (?)", (path,))
                 self._folders[folder] = base.execute("SELECT id FROM folders WHERE path = ?", (path,)).fetchone()[0]
             base.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO facts (kind, key, data) VALUES (?, ?, ?)",
                 ((self._number(kind), key, _sum_up(data) + data) for kind, key, data in self._facts),
             )
             base.executemany(
@@ -335,6 +336,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _lay_out(base: sqlite3.Connection) -> None:
     """Make the tables, unless another process has just done it."""
     last = time.monotonic() + BUSY
+    base.execute(f"PRAGMA page_size = {_PAGE}")
     while True:
         try:
             base.execute("PRAGMA journal_mode = WAL")

@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 import tempfile
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -113,18 +115,21 @@ def _write_frames(path: Path, folder: Path, progress: Progress | None) -> None:
 
 def _plan(path: Path) -> _Plan:
     """Choose frames by the packets, none of which is decoded."""
-    packets = keys = 0
+    packets, keys = 0, array("q")
     with closing(_open(path)) as container:
         for packet in _guard(container.demux(video=0), path):
             if packet.size:
+                if packet.is_keyframe:
+                    keys.append(packets)
                 packets += 1
-                keys += packet.is_keyframe
             if packets >= MOST_PACKETS:
                 break
-    few = packets <= MOST_DECODED or keys < LEAST_KEYS
-    count = min(packets, MOST_DECODED) if few else keys
-    step = max(1.0, count / FRAMES)
-    return _Plan(not few, sorted({int((number + 0.5) * step) for number in range(min(FRAMES, count))}))
+    if packets <= MOST_DECODED or len(keys) < LEAST_KEYS:
+        count = min(packets, MOST_DECODED)
+        step = max(1.0, count / FRAMES)
+        return _Plan(False, sorted({int((number + 0.5) * step) for number in range(min(FRAMES, count))}))
+    places = ((number + 0.5) * packets / FRAMES for number in range(FRAMES))
+    return _Plan(True, sorted({min(bisect_left(keys, place), len(keys) - 1) for place in places}))
 
 
 def _decode(path: Path, plan: _Plan) -> Iterator[tuple[int, Callable[[], Image.Image]]]:

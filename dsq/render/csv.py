@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from dsq.printing import printable
+from dsq.printing import spreadsheet_text
 from dsq.report import FIELDS, Report
 
 
@@ -25,5 +25,4 @@ def safe_cell(value: Any) -> Any:
     """The value as a cell that no spreadsheet takes for a formula."""
     if value is None or isinstance(value, int | float):
         return value
-    text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return spreadsheet_text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -39,7 +39,8 @@ LOOKED_AT = 2000  # findings whose messages are compared to see whether all say 
 PLACE_WIDTH = 56
 NOTE_WIDTH = 200
 NOTES_SHOWN = 5
-QUIET = ("voc-offset",)  # kinds of notices that the first line tells in a word; dsq info has the reasons
+#: kinds of notices that the first line tells in a word, or a rule as a finding; dsq info has the reasons
+QUIET = ("voc-offset", "same-images-in-two-splits", "split-placeholder")
 Style = Callable[[str], str]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ Array = NDArray[Any]
 LARGEST_SHARE = 0.5
 BLOCKS = 20
 LONG = 5  # a numbered series of so many images may be a video
+BY_PIXELS = "copies and scenes, by pixels"  # what groups of `dsq.group_duplicates` are called in notes
 #: words that say that the number behind them counts frames
 _VIDEO = re.compile(
     r"(?:(?:^|[-_. ]|\d)(?:frames?|frm|vlcsnap|video|vid|clip|movie|seq(?:uence)?|cam(?:era)?\d*|dashcam)"
@@ -33,7 +34,7 @@ _UPLOADED = re.compile(r"_(?:jpe?g|png|bmp|webp|tiff?)\Z", re.IGNORECASE)
 
 def group_images(
     files: Sequence[str],
-    given: Iterable[Sequence[Any]] = (),
+    given: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]] = (),
     *,
     siblings: bool = True,
     sequences: str = "auto",
@@ -41,7 +42,8 @@ def group_images(
 ) -> tuple[Array, list[str]]:
     """Group codes (n,) of images that stay together, and what was done, in words.
 
-    given: arrays of n keys each; images with an equal key belong together, None and NaN to nobody. siblings:
+    given: arrays of n keys each, by what they are called in the notes (without names: "given"); images with an equal
+    key belong together, None and NaN to nobody. siblings:
     versions that Roboflow or an augmentation script made of one picture (by name). sequences: "auto" joins frames
     that their names say are of one video (`frame_0001`, `clip_mp4-12`), "all" every numbered series of a folder,
     "none" does not look. A series of more than half of all images is cut into blocks of frames in order.
@@ -52,13 +54,14 @@ def group_images(
         raise ConfigError(f"sequences is {sequences!r};", hint="it takes auto, all or none.")
     edges: list[Array] = []
     told: list[str] = []
-    for keys in given:
+    named = given.items() if isinstance(given, Mapping) else (("given", keys) for keys in given)
+    for what, keys in named:
         if len(keys) != count:
             raise ConfigError(
                 f"a group array has {len(keys):,} values for {count:,} images.", hint="Give one value an image."
             )
         edges.append(_codes(pd.Series(list(keys), dtype=object)))
-        told.append(_tell(edges[-1], "given"))
+        told.append(_tell(edges[-1], what))
     names = [str(source) for source in sources] if len(sources) else [""] * count
     facts = name_facts(list(files))
     if siblings:
@@ -72,16 +75,26 @@ def group_images(
         edges.append(_codes(series))
         told.append(_tell(edges[-1], "frames of one sequence, by name"))
         told += cut
-        if sequences == "auto":
-            loose = _codes(_series(files, facts["stem"].tolist(), names, everything=True)[0].where(series.isna(), None))
-            sizes = np.bincount(loose[loose >= 0])
-            long = sizes[sizes >= LONG]
-            if len(long):
-                told.append(
-                    f"{len(long):,} numbered series of {int(long.sum()):,} images were taken for unrelated images; "
-                    "if they are frames of videos: --sequences all"
-                )
-    return _union(edges, count), [text for text in told if text]
+    union = _union(edges, count)
+    if sequences == "auto":
+        loose = _codes(_series(files, facts["stem"].tolist(), names, everything=True)[0].where(series.isna(), None))
+        sizes = _parted(loose, union)
+        long = sizes[sizes >= LONG]
+        if len(long):
+            other = "" if isinstance(given, Mapping) and BY_PIXELS in given else ", or --grouped, which looks at the pixels"
+            told.append(
+                f"{len(long):,} numbered series of {int(long.sum()):,} images were taken for unrelated images; "
+                f"if they are frames of videos: --sequences all{other}"
+            )
+    return union, [text for text in told if text]
+
+
+def _parted(series: Array, group: Array) -> Array:
+    """The sizes of those series (codes, -1: none) that do not lie within one group."""
+    table = pd.DataFrame({"series": series, "group": group})[series >= 0]
+    by_series = table.groupby("series")["group"].agg(["size", "nunique"])
+    found: Array = by_series.loc[by_series["nunique"] > 1, "size"].to_numpy()
+    return found
 
 
 def _series(

@@ -14,7 +14,7 @@ from dsq.errors import ConfigError
 from dsq.formats.naming import is_split_name
 from dsq.model import Dataset, Table, column
 from dsq.transform.groups import group_images
-from dsq.transform.strata import assign, draw_order, label_columns, quotas_of
+from dsq.transform.strata import assign, draw_order, fill_empty, label_columns, quotas_of
 
 Array = NDArray[Any]
 
@@ -41,7 +41,7 @@ def split(
     *,
     seed: int = 0,
     stratified: bool = True,
-    groups: Iterable[Sequence[Any]] = (),
+    groups: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]] = (),
     siblings: bool = True,
     sequences: str = "auto",
     keep: Sequence[str] = (),
@@ -53,7 +53,8 @@ def split(
     ratios: {split: share}, or two shares (train, val) or three (train, val, test); default 80/10/10. Shares count
     in proportion to their sum. stratified: each split gets its share of every class, of background and of
     unlabelled images, rarest class first. groups, siblings, sequences: what stays together (see
-    `dsq.transform.groups.group_images`; groups is a list of arrays of one key an image).
+    `dsq.transform.groups.group_images`; groups is a list of arrays of one key an image, or these by what to call them).
+    No split stays empty while another has two groups: it gets the smallest.
     keep: splits whose images stay where they are (a test set that others measured on); their groups follow.
     folds: instead of ratios, k parts of one size named fold1 … foldk; with fold=i the i-th is val, the rest train.
     The same names and seed give the same split, whatever the order of rows.
@@ -74,6 +75,7 @@ def split(
     order = draw_order(files, seed, sources)
     rows, labels = label_columns(dataset) if stratified else (np.empty(0, np.int64), np.empty(0, np.int64))
     part = assign(group, rows, labels, quotas_of(wanted, len(images)), order, fixed)
+    part = fill_empty(group, part, wanted, order, fixed)
     if fixed is not None and (moved := int(((fixed >= 0) & (part != fixed)).sum())):
         notes.append(f"{moved:,} images left their kept split: their group stands in another one, too")
     if fold is not None:
@@ -86,6 +88,14 @@ def split(
     off = [
         f"{row.split} {row.share:.1%} for {row.wanted:.1%}" for row in told.itertuples() if _is_off(row, len(images))
     ]
+    empty = [row.split for row in told.itertuples() if not row.images]
+    if empty and len(images):
+        many = int(group.max()) + 1
+        what = "is 1 group" if many == 1 else f"are {many:,} groups"
+        notes.append(
+            f"warning: {' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty: "
+            f"there {what} of images that stay together, for {len(told)} splits"
+        )
     if off:
         why = f": the largest group has {largest:,} images" if largest > 1 else ""
         notes.append(f"the shares could not be met ({', '.join(off)}){why}")

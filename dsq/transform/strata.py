@@ -121,6 +121,29 @@ def assign(
     return np.array(chosen, np.int64)[group] if groups else np.empty(0, np.int64)
 
 
+def fill_empty(
+    group: Array, part: Array, wanted: Sequence[float], order: Array, fixed: Array | None = None
+) -> Array:
+    """`part` (n,) changed so that no part is empty while another holds two groups: the empty one that wants most gets
+    the smallest group that may move, from the fullest of equal parts, the first in `order`. fixed: as in `assign`.
+    """
+    part = part.copy()
+    rank = np.empty(len(group), np.int64)
+    rank[order] = np.arange(len(group))
+    tied = np.zeros(len(group), bool) if fixed is None else np.isin(group, group[fixed >= 0])
+    table = pd.DataFrame({"group": group, "rank": rank, "tied": tied, "part": part}).groupby("group")
+    groups = table.agg(size=("rank", "size"), first=("rank", "min"), tied=("tied", "any"), part=("part", "first"))
+    for empty in sorted(set(range(len(wanted))) - set(part.tolist()), key=lambda number: (-wanted[number], number)):
+        full = groups.groupby("part")["size"].agg(["size", "sum"])
+        held, images = groups["part"].map(full["size"]), groups["part"].map(full["sum"])
+        free = groups.assign(room=-images)[(held > 1) & ~groups["tied"]].sort_values(["size", "room", "first"])
+        if free.empty:
+            break
+        groups.loc[free.index[0], "part"] = empty
+        part[group == free.index[0]] = empty
+    return part
+
+
 def _fixed_groups(group: Array, fixed: Array, rank: Array) -> dict[int, int]:
     """The part of each group that holds an image with one; that of most of them, the first of equal ones."""
     table = pd.DataFrame({"group": group, "part": fixed})[fixed >= 0]

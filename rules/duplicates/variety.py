@@ -19,7 +19,7 @@ _TAKEN = re.compile(r"((?:19|20)\d\d)\D(\d\d)\D(\d\d)\D(\d\d)\D(\d\d)")
 
 @rule(
     Severity.INFO,
-    message="{count:,} {named}show {different:,} different pictures: {share:.0%} (dsq subset --diverse {different})",
+    message="{count:,} {named}show {pictures}: dsq subset --diverse {different} keeps the most different",
     needs=("pixels",),
 )
 def low_variance(scan: Scan, *, max_share: float = 0.7, min_images: int = 20) -> Table | None:
@@ -39,7 +39,7 @@ def low_variance(scan: Scan, *, max_share: float = 0.7, min_images: int = 20) ->
     >>> data = dsq.build_dataset(images=[f"{n:02}.jpg" for n in range(20)])
     >>> scan = Scan(data, duplicates=[("00.jpg", f"{n:02}.jpg", "near") for n in range(1, 12)])
     >>> dsq.audit(scan, select=["low-variance"]).messages()
-    ['20 images show 9 different pictures: 45% (dsq subset --diverse 9)']
+    ['20 images show 9 different pictures: dsq subset --diverse 9 keeps the most different']
     """
     copies = Copies(scan)
     rows = copies.readable
@@ -56,7 +56,7 @@ def low_variance(scan: Scan, *, max_share: float = 0.7, min_images: int = 20) ->
         "count": len(rows),
         "named": "images " if pictures == len(rows) else f"images of {pictures:,} sources ",
         "different": different,
-        "share": different / pictures,
+        "pictures": "one picture" if different == 1 else f"{different:,} different pictures",
         "value": round(different / pictures, 4),
         "threshold": max_share,
     }

@@ -11,8 +11,9 @@ from dsq.scan import Scan, Table
 
 from .crowd import Array, is_common
 
-#: error texts of a picture that is whole, and of one that is merely not decoded here
-_WHOLE, _LARGE = "only the end mark is missing", "too large"
+#: error texts of a picture that is whole, of one that is merely not decoded here, and of one that Pillow refuses
+_WHOLE, _LARGE, _TEXT = "only the end mark is missing", "too large: ", "text chunk"
+_REFUSED = "whole, but Pillow refuses the file: it holds more text than pictures do; OpenCV reads it"
 
 _DEEP = "more than 8 bits"
 _CMYK = "CMYK"
@@ -38,11 +39,12 @@ def truncated_image(scan: Scan) -> Table | None:
     Its header is fine, so size and format are known, and many tools count it as good. Training on it stops with an
     error, drops the picture, or learns that the lower part of the world is grey. Every file is decoded whole for
     this, a JPEG at reduced size, which reads all of its data. Decoders pass over some damage in silence; that is
-    looked for as well: zeros in place of data, converted line ends, a grey rest that was never painted.
+    looked for as well: zeros in place of data, converted line ends, a grey rest that was never painted. In a zip the
+    file's checksum has to be right too.
 
     A JPEG that lacks nothing but its end mark shows the whole picture; Pillow refuses it all the same: a warning.
-    Files whose header cannot be read are told by `unreadable-image`. What is too large to be decoded here is
-    a note.
+    So is a PNG that carries more text beside the picture than Pillow takes. Files whose header cannot be read are
+    told by `unreadable-image`. What is too large to be decoded here is a note.
 
     **Do:** copy the file again from where it came, otherwise delete it together with its record.
 
@@ -54,12 +56,23 @@ def truncated_image(scan: Scan) -> Table | None:
     ['truncated: the lower 26 % is missing']
     """
     errors = text_or_none(scan.pixels["error"]).astype(str)
-    hits = (errors != "") & (text_or_none(scan.pixels["header_error"]).astype(str) == "")
+    hits = errors != ""
     if not hits.any():
         return None
-    what = errors[hits]
-    severity = ["info" if _LARGE in text else "warning" if _WHOLE in text else "error" for text in what]
-    return pd.DataFrame({"image_id": scan.pixels["image_id"].to_numpy()[hits], "what": what, "severity": severity})
+    ids, headers = scan.pixels["image_id"].to_numpy(), scan.headers
+    hits &= ~np.isin(ids, headers["image_id"].to_numpy()[(headers["error"] != "").to_numpy()])
+    told = [_word(text) for text in errors[hits]]
+    columns = {"what": [what for what, _ in told], "severity": [severity for _, severity in told]}
+    return pd.DataFrame({"image_id": ids[hits], **columns}) if told else None
+
+
+def _word(error: str) -> tuple[str, str]:
+    """What to say of a decoder's error, and how grave it is."""
+    if error.startswith(_LARGE):
+        return f"not looked at, and maybe whole: {error.removeprefix(_LARGE)}", "info"
+    if _TEXT in error.lower().replace("_", " "):
+        return _REFUSED, "warning"
+    return error, "warning" if _WHOLE in error else "error"
 
 
 def _kinds(mode: Array, frames: Array) -> Array:

@@ -44,12 +44,15 @@ def _told_by_name(scan: Scan) -> list[set[int]]:
 
 
 def _row(scan: Scan, members: Array, split: Array, names: list[str]) -> dict[str, Any]:
-    """A finding about the images at `members`; its group is the first file."""
+    """A finding about the images at `members`, one of each split first; its group is the first file."""
     files, ids = scan.image_files, scan.images["image_id"].to_numpy()
-    ordered = sorted(members.tolist(), key=lambda row: (files[row], int(ids[row])))
+    named = sorted(members.tolist(), key=lambda row: (files[row], int(ids[row])))
+    heads = sorted({split[row]: row for row in reversed(named)}.items())
+    firsts = [row for _, row in heads]
+    ordered = firsts + [row for row in named if row not in firsts]
     codes = np.unique(split[members])
     where = " and ".join([", ".join(names[code] for code in codes[:-1]), names[codes[-1]]])
-    return {"images": ids[ordered].tolist(), "group": files[ordered[0]], "value": len(ordered), "where": where}
+    return {"images": ids[ordered].tolist(), "group": files[named[0]], "value": len(ordered), "where": where}
 
 
 @rule(

@@ -12,6 +12,8 @@ from dsq.scan import Scan, Table
 
 #: names of lists that hold all images of a set
 WHOLE = ("default", "trainval", "all")
+#: the reader's notice of splits that are one
+SAME_IMAGES = "same-images-in-two-splits"
 
 
 def _split_size(scan: Scan, name: str) -> tuple[int, int]:
@@ -29,7 +31,9 @@ def no_validation_split(scan: Scan) -> Table | None:
     best epoch on the validation split, and some refuse to start without it. The usual advice is a fifth of
     the images (alwaysAI: 80/20, and the 80 again into train and val), chosen so that pictures of one scene
     stay together. A set without any split is told as a fact, and one list of all images (`default`, `trainval`,
-    `all`) is no split; an annotation file given alone is not judged.
+    `all`) is no split; an annotation file given alone is not judged. A data.yaml that says in a comment of `dsq`
+    that its val only stands in for one has none; where val is train without a word, that is told as an error
+    by `same-source-in-two-splits`, and not here again.
 
     >>> import dsq
     >>> data = dsq.build_dataset([("a.jpg", "cat", 1, 1, 9, 9)], images=[{"file": "a.jpg", "split": "train"}])
@@ -37,7 +41,7 @@ def no_validation_split(scan: Scan) -> Table | None:
     ['a train split and no val: nothing says when to stop or which model is better']
     """
     splits = {split for split in scan.images["split"].dropna().unique() if split.lower() not in WHOLE}
-    if len(scan.boxes) == 0 or not scan.about.listed:
+    if len(scan.boxes) == 0 or not scan.about.listed or _is_trained_on(scan):
         return None
     if not splits:
         message = "no splits yet: set about a fifth aside for validation"
@@ -48,6 +52,12 @@ def no_validation_split(scan: Scan) -> Table | None:
     if "test" in splits:
         row["message"] = "train and test, but no val: the best model would be chosen on test"
     return pd.DataFrame([row])
+
+
+def _is_trained_on(scan: Scan) -> bool:
+    """Whether the reader found val to be the images of another split."""
+    named = [notice.text.partition(" are the same ")[0] for notice in scan.about.notices if notice.kind == SAME_IMAGES]
+    return any("val" in text.split(" and ") for text in named)
 
 
 @rule(Severity.INFO, message="val is {count}: recall of two models differs by chance by up to {points:.0f} points")

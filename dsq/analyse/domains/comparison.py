@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from dsq.analyse.domains.coverage import Coverage, find_coverage
 from dsq.analyse.domains.mix import Mix, compare_mixes
-from dsq.analyse.domains.objects import OBJECTS, describe_objects
+from dsq.analyse.domains.objects import OBJECTS, describe_objects, usual_sizes
 from dsq.analyse.domains.tests import Shifts, classify, compare_means, find_shifts, make_kernel
 from dsq.analyse.domains.words import APPEARANCE, tell_appearance, tell_mix, tell_objects
 from dsq.measure.appearance import STATS, Appearance, measure_appearance
@@ -30,8 +32,13 @@ MOST_MEASURED = 3000
 #: a gap has one of three p values at or below this: together one false alarm in a hundred sets
 LEVEL = 0.01 / 3
 BLOCKS = 8
-#: for a number to be named: Holm's p, and the shift in standard deviations
+#: of the runs that a random part of the names would form: from here on the sample is no stretch
+SCATTERED = 0.7
+#: for a number to be named: its p (Holm's where it is itself the proof of a gap), the shift in standard deviations
 WORD_LEVEL, WORD_SHIFT = 0.01, 0.5
+#: objects this many times smaller or larger matter to a detector however much their sizes vary
+WORD_FACTOR = 1.25
+_NUMBERS = re.compile(r"(\d{1,18})")
 #: share of production that is not covered, and its p, from which on it is told
 TOLD_SHARE, TOLD_LEVEL = 0.15, 0.01
 
@@ -40,8 +47,9 @@ class Domains(NamedTuple):
     """What `compare_domains` found.
 
     gap: whether production differs by more than chance, and by more than stretches of the training set differ
-    from each other. auc: of a classifier that tells the two apart (.5: it cannot). p_values: by test ("classifier",
-    "means", "numbers", and "objects" where both sets have labels). coverage: share of the production images that
+    from each other, unless it lies scattered among the training images by name, and so is no stretch. auc: of a
+    classifier that tells the two apart (.5: it cannot). p_values: by test ("classifier", "means", "numbers", and
+    "objects" where both sets have labels). coverage: share of the production images that
     are farther from the training set than 95 % of its images are from each other; uncovered_p: how likely so many
     are by chance, 1 where stretches of the training set are covered no better. words: what differs, most important
     first; looks: those of them that are about the pictures. uncovered, nearest, distance: an entry a row of `rows`,
@@ -157,7 +165,8 @@ def judge(
     covered = find_coverage(looks.stats, looks.descriptor, other_looks.stats, other_looks.descriptor)
     own_auc, own_share = _own_stretches(looks, len(other), rng)
     differs = min(p_values.values()) <= LEVEL
-    stands_out = auc > own_auc or (covered.share > own_share and covered.p <= LEVEL)
+    scattered = _lie_scattered(*files)
+    stands_out = scattered or auc > own_auc or (covered.share > own_share and covered.p <= LEVEL)
     gap = bool(differs and stands_out)
     if shifts is not None:
         p_values["objects"] = float(shifts.p.min())
@@ -225,17 +234,39 @@ def _own_stretches(looks: Appearance, size: int, rng: np.random.Generator) -> tu
     return auc, share
 
 
+def _lie_scattered(files: Array, others: Array) -> bool:
+    """Whether the second files lie scattered among the first by their names, so that they are no stretch of frames:
+    in about as many runs as a random part of them would.
+    """
+    names = [(_order(name), side) for side, part in enumerate((files, others)) for name in part.tolist()]
+    second = np.array([side for _, side in sorted(names)])
+    runs = int(second[0]) + int((np.diff(second) == 1).sum())
+    return runs >= SCATTERED * len(others) * (len(files) + 1) / len(names)
+
+
+def _order(file: str) -> tuple[tuple[str, int], ...]:
+    """What puts a file name without its folders in order, numbers by their value."""
+    parts = _NUMBERS.split(file.rpartition("/")[2].casefold())
+    return tuple((text, int(digits or 0)) for text, digits in zip_longest(parts[::2], parts[1::2], fillvalue=""))
+
+
 def _compare_objects(train: Dataset, production: Dataset) -> tuple[Shifts | None, list[Shifted], list[str]]:
     """The shift of each number of the objects, those that are sure, and what they say; None without labels."""
-    numbers = describe_objects(train)[1], describe_objects(production)[1]
+    usual = usual_sizes(train)
+    numbers = describe_objects(train, usual)[1], describe_objects(production, usual)[1]
     if any(len(part) < LEAST or not np.isfinite(part[:, 1]).any() for part in numbers):
         return None, [], []
     shifts = find_shifts(*numbers)
-    sure = np.flatnonzero((shifts.p <= WORD_LEVEL) & (np.abs(shifts.shift) >= WORD_SHIFT))
-    sure = sure[np.argsort(-shifts.distance[sure], kind="stable")]
     medians = [np.array([_median(column) for column in part.T]) for part in numbers]
     for median, part in zip(medians, numbers, strict=True):  # half of a box an image is told, too
         median[OBJECTS.index("count")] = np.log1p(np.expm1(part[:, OBJECTS.index("count")]).mean())
+    sizes = [OBJECTS.index("size"), OBJECTS.index("class_size")]
+    matters = np.abs(shifts.shift) >= WORD_SHIFT
+    matters[sizes] |= np.abs(medians[1] - medians[0])[sizes] >= np.log(WORD_FACTOR)
+    found = (shifts.p <= WORD_LEVEL) & matters
+    found[sizes[1]] &= not found[sizes[0]]  # told once
+    sure = np.flatnonzero(found)
+    sure = sure[np.argsort(-shifts.distance[sure], kind="stable")]
     objects = [(OBJECTS[at], float(medians[0][at]), float(medians[1][at])) for at in sure]
     return shifts, objects, [tell_objects(*shifted) for shifted in objects]
 
@@ -247,18 +278,21 @@ def _median(values: Array) -> float:
 
 
 def _find_sure(numbers: Shifts, first: Array, second: Array) -> list[Shifted]:
-    """The numbers that shifted for sure, the clearest first, with their medians."""
-    sure = np.flatnonzero((numbers.p <= WORD_LEVEL) & (np.abs(numbers.shift) >= WORD_SHIFT))
+    """The numbers that shifted, the clearest first, with their medians; where a gap is sure each speaks for itself."""
+    sure = np.flatnonzero((numbers.single <= WORD_LEVEL) & (np.abs(numbers.shift) >= WORD_SHIFT))
     sure = sure[np.lexsort((-np.abs(numbers.shift[sure]), -numbers.distance[sure].round(2)))]
     return [(STATS[at], float(np.median(first[:, at])), float(np.median(second[:, at]))) for at in sure]
 
 
 def _tell(appearance: list[Shifted]) -> list[str]:
-    """What differs in the pictures, a line a theme."""
-    words: dict[str, str] = {}
+    """What differs in the pictures, a line a theme: by the plainest of its numbers."""
+    plainest = list(APPEARANCE)
+    words: dict[str, tuple[int, str]] = {}
     for name, first, second in appearance:
-        words.setdefault(APPEARANCE[name].theme, tell_appearance(name, first, second))
-    return list(words.values())
+        told = plainest.index(name), tell_appearance(name, first, second)
+        theme = APPEARANCE[name].theme
+        words[theme] = min(words.get(theme, told), told)
+    return [word for _, word in words.values()]
 
 
 def draw(files: Array, most: int, seed: int) -> Array:

@@ -29,16 +29,25 @@ def find_coverage(stats: Array, descriptor: Array, other_stats: Array, other_des
     """How the images of the second set, (m, k) and (m, d), lie to those of the first, (n, k) and (n, d)."""
     from scipy.stats import binom
 
-    place = _Places(stats, descriptor)
-    own, other = place(stats, descriptor), place(other_stats, other_descriptor)
-    among = distances(own, own)
-    np.fill_diagonal(among, np.inf)
-    limit = max(float(np.quantile(among.min(1), USUAL)), 1e-9)
+    own, other, limit = place_images(stats, descriptor, other_stats, other_descriptor)
     between = distances(other, own)
     found = between.min(1) / limit
     out = int((found > 1).sum())
     p = float(binom.sf(out - 1, len(found), 1 - USUAL))
     return Coverage(out / len(found), p, found, between.argmin(1))
+
+
+def place_images(
+    stats: Array, descriptor: Array, other_stats: Array, other_descriptor: Array
+) -> tuple[Array, Array, float]:
+    """Both sets' images as points, and the limit: how far USUAL of the first set's are at most from the nearest."""
+    place = _Places(stats, descriptor)
+    own, other = place(stats, descriptor), place(other_stats, other_descriptor)
+    among = distances(own, own)
+    np.fill_diagonal(among, np.inf)
+    nearest = among.min(1)
+    limit = float(np.quantile(nearest, USUAL)) if len(own) > 1 else 1.0
+    return own, other, max(limit, 1e-9)
 
 
 class _Places:

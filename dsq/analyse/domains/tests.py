@@ -17,11 +17,12 @@ _CLIP = 4.0  # standard deviations beyond which a number counts no more
 
 
 class Shifts(NamedTuple):
-    """A column of numbers each: Holm's p values, the shift of the medians in robust standard deviations of the
-    first set, and Kolmogorov and Smirnov's distance.
+    """A column of numbers each: Holm's p values and those of each by itself, the shift of the medians in robust
+    standard deviations of the first set, and Kolmogorov and Smirnov's distance.
     """
 
     p: Array
+    single: Array
     shift: Array
     distance: Array
 
@@ -122,7 +123,7 @@ def find_shifts(first: Array, second: Array) -> Shifts:
         result = ks_2samp(one, other, method="asymp")
         p[column], distance[column] = result.pvalue, result.statistic
         shift[column] = (np.median(other) - np.median(one)) / _spread(one)
-    return Shifts(correct(p), shift, distance)
+    return Shifts(correct(p), p, shift, distance)
 
 
 def _spread(values: Array) -> float:

@@ -64,8 +64,16 @@ APPEARANCE = {
     "vertical_edges": Word("lines", "fuller of upright lines: share", "poorer in upright lines: share", _share),
     "horizontal_edges": Word("lines", "fuller of level lines: share", "poorer in level lines: share", _share),
     "information": Word("contrast", "richer in tones: bits", "poorer in tones: bits", _hundredths),
-    "top_light": Word("scene", "lighter above than below: by", "less light above than below: by", _signed),
-    "centre_light": Word("scene", "lighter in the middle: by", "darker in the middle: by", _signed),
+    "top_light": Word("scene", "lighter above, from the lower half:", "darker above, from the lower half:", _signed),
+    "centre_light": Word(
+        "scene", "lighter in the middle, from the mean:", "darker in the middle, from the mean:", _signed
+    ),
+    "top_edge": Word(
+        "top edge", "lighter along the top, from the mean:", "darker along the top, from the mean:", _signed
+    ),
+    "bottom_edge": Word(
+        "bottom edge", "lighter along the bottom, from the mean:", "darker along the bottom, from the mean:", _signed
+    ),
     "blockiness": Word("compression", "more compressed: blockiness", "less compressed: blockiness", _hundredths),
 }  # fmt: skip
 
@@ -85,9 +93,12 @@ def tell_objects(name: str, first: float, second: float) -> str:
         factor = np.exp(abs(second - first))
         larger = "larger" if second > first else "smaller"
         return (
-            f"objects are {factor:.1f} × {larger} in production: "
+            f"objects are {factor:.{0 if factor > 9.95 else 1}f} × {larger} in production: "
             f"{np.exp(second):.1%} of the image's side against {np.exp(first):.1%}"
         )
+    if name == "class_size":
+        factor = np.exp(abs(second - first))
+        return f"objects are {factor:.1f} × {'larger' if second > first else 'smaller'} for their class in production"
     if name == "aspect":
         return (
             f"objects are {'wider' if second > first else 'narrower'} in production: "

@@ -80,7 +80,7 @@ def _are_whole(values: Numbers, missing: Array | None = None) -> bool:
 
 def _plain(values: Array, whole: bool) -> list[Any]:
     """Python's numbers; as integers where they are `whole`, NaN as 0."""
-    found: list[Any] = (np.nan_to_num(values).astype(np.int64) if whole else values).tolist()
+    found: list[Any] = (np.where(np.isnan(values), 0, values).astype(np.int64) if whole else values).tolist()
     return found
 
 

@@ -61,8 +61,7 @@ def _lay_out(dataset: Dataset, style: str | None, losses: Losses) -> Plan:
     classes = class_numbers(dataset.categories) if dataset.about.format == "coco" else None
     if classes is None:
         classes = np.arange(1, len(dataset.categories) + 1)
-    stated = dataset.categories["source_id"].array
-    losses.add("class-ids-changed", (stated.to_numpy(np.int64, na_value=0) != classes)[~stated.isna()].sum())
+    losses.add_class_ids(dataset.categories["source_id"], classes)
     class_row = rows_of(dataset.categories["category_id"].to_numpy(), boxes["category_id"].to_numpy())[0]
     entries, unexplained = _shared_entries(dataset, losses)
     entries["categories"] = class_list(dataset.categories, classes.tolist(), losses)

@@ -34,6 +34,10 @@ _PROSE = re.compile(
 )
 _PROSE_STARTS = ("read", "licen", "copying", "note", "notice", "requirements", "changelog", "citation")
 _CONFIG_KEY = re.compile(r"^[ \t]*(?:names|nc|train|val|valid|test|path)[ \t]*:", re.MULTILINE)
+#: what a written data.yaml says above a train or val that names other images, since the trainer asks for both
+UNSPLIT = "# The set is not split: train and val are the same images. Split it before training."
+LACKING = "# The set has no {0} split: {0} names other images. Split it before training."
+_PLACEHOLDER = re.compile(rb"^# The set (?:has no (train|val) split|is not split):", re.MULTILINE)
 _BOOLEANS = {
     **dict.fromkeys(("y", "yes", "true", "on"), "the boolean true"),
     **dict.fromkeys(("n", "no", "false", "off"), "the boolean false"),
@@ -71,6 +75,12 @@ class Config:
     def folder(self) -> str:
         """The folder it lies in, "" for the root."""
         return self.file.rpartition("/")[0]
+
+    @property
+    def placeholders(self) -> set[str]:
+        """Splits that the file itself says are not there: what it names for them is a placeholder."""
+        said = {found[1].decode() if found[1] else "" for found in _PLACEHOLDER.finditer(self.raw)}
+        return {"train", "val"} if "" in said else said
 
     def complain(self, line: int, what: str) -> None:
         """Add a malformed-record problem."""

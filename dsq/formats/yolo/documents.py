@@ -13,6 +13,8 @@ import yaml
 
 from dsq.formats.layout import decode_text, escapes, resolve
 from dsq.formats.yolo.config import (
+    LACKING,
+    UNSPLIT,
     Config,
     Declared,
     is_class_list,
@@ -42,12 +44,9 @@ def make_yaml(names: Mapping[int, str], places: Mapping[str, str], more: bytes |
     known = {split: place for split, place in places.items() if split}
     spare = known.get("train") or known.get("val") or next(iter(places.values()))
     if not known:
-        lines.append("# The set is not split: train and val are the same images. Split it before training.")
+        lines.append(UNSPLIT)
     else:
-        missing = [split for split in ("train", "val") if split not in known]
-        lines += [
-            f"# The set has no {word} split: {word} names other images. Split it before training." for word in missing
-        ]
+        lines += [LACKING.format(split) for split in ("train", "val") if split not in known]
     ordered = {"train": spare, "val": spare} | known
     lines += [f"{quote_name(split, plain=True)}: {quote_name(place, plain=True)}" for split, place in ordered.items()]
     lines += ["", f"nc: {len(names)}"]

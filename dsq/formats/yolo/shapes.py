@@ -49,10 +49,13 @@ def sort_numbers(file: Array, line: Array, kind: Array, start: Array, columns: A
         line,
         kind,
         values[start].astype(np.int64),
-        *(values[start + place] for place in range(1, 5)),
-        ends[:-1],
-        columns[others],
-        points,
+        x=values[start + 1],
+        y=values[start + 2],
+        width=values[start + 3],
+        height=values[start + 4],
+        start=ends[:-1],
+        columns=columns[others],
+        values=points,
     )
 
 
@@ -88,7 +91,8 @@ def take_rows(rows: Rows, chosen: Array) -> Rows:
     """Some of the rows, in the order of `chosen`; `values` stays whole."""
     others = rows.kind != BOX
     place = (np.cumsum(others) - 1)[chosen][others[chosen]]
-    return Rows(*(each[chosen] for each in rows[:8]), rows.start[place], rows.columns[place], rows.values)
+    taken = [*(each[chosen] for each in rows[:8]), rows.start[place], rows.columns[place], rows.values]
+    return Rows(*taken)
 
 
 def shape_boxes(rows: Rows, image: Array, width: Array, height: Array, dims: int = 3) -> dict[str, Any]:
@@ -142,4 +146,5 @@ def _shape_poses(points: Array, width: Array, height: Array) -> list[bytes]:
     return [msgspec.json.encode(flat) for flat in full.reshape(len(points), -1).tolist()]
 
 
-NO_ROWS = sort_numbers(*[np.empty(0, np.int64)] * 2, np.empty(0, np.int8), *[np.empty(0, np.int64)] * 2, np.empty(0))
+_NONE = np.empty(0, np.int64)
+NO_ROWS = sort_numbers(_NONE, _NONE, np.empty(0, np.int8), _NONE, _NONE, np.empty(0))

@@ -100,7 +100,7 @@ def assign_splits(request: Request, tree: Tree, config: Config | None, loose: It
         where = config.file
     else:
         where = ", ".join(_use_lists(request, tree, loose, splits, members))
-    _share_out(tree, members, where, splits)
+    _share_out(tree, members, where, splits, config.placeholders if config is not None else set())
     declared = {one.split for one in config.splits} if config is not None else set()
     for folder, rows in tree.folders.items():
         split = split_of_path(f"{folder}/")
@@ -113,11 +113,14 @@ def assign_splits(request: Request, tree: Tree, config: Config | None, loose: It
     return splits
 
 
-def _share_out(tree: Tree, members: dict[str, list[int]], where: str, splits: Splits) -> None:
+def _share_out(
+    tree: Tree, members: dict[str, list[int]], where: str, splits: Splits, placeholders: Container[str]
+) -> None:
     """Fill `splits.split`; an image that two splits hold goes to the smaller, or to the one named first.
 
     Splits that hold the very same images are one: that which their folder names; none where every other image of
-    the set is in a split of its own, as a set that is not split is written so; else the first.
+    the set is in a split of its own, as a set that is not split is written so; else the first. Nothing is wrong with
+    that where all but one of them are `placeholders`.
     """
     files = list(tree.row)
     held = {split: np.unique(np.array(rows, np.int64)) for split, rows in members.items()}
@@ -132,7 +135,10 @@ def _share_out(tree: Tree, members: dict[str, list[int]], where: str, splits: Sp
         mine = held[same[0]]
         shown = _some([files[i] for i in mine[:2].tolist()], len(mine))
         text = f"{' and '.join(same)} are the same {len(mine):,} image{'s' if len(mine) != 1 else ''} ({shown})"
-        splits.notice("same-images-in-two-splits", text, where)
+        if sum(split not in placeholders for split in same) > 1:
+            splits.notice("same-images-in-two-splits", text, where)
+        else:
+            splits.notice("split-placeholder", f"{text}, as it says itself: no split is there for the trainer", where)
         folders = [split_of(part) or part for part in files[mine[0]].split("/")[-2::-1]]
         named = next((folder for folder in folders if folder in same), None)
         others = [rows for split, rows in held.items() if split not in same]

@@ -100,8 +100,7 @@ def _count(dataset: Dataset, numbers: Array, losses: Losses, *, as_read: bool) -
     losses.add("ids-changed", int(boxes["source_id"].notna().sum()) + int(images["source_id"].notna().sum()))
     above = [name for name in text_or_none(categories["supercategory"]) if name]
     losses.add("supercategories-dropped", len(above))
-    known = categories["source_id"]
-    losses.add("class-ids-changed", (known.notna() & (known.fillna(0) != numbers)).sum())
+    losses.add_class_ids(categories["source_id"], numbers)
     if not as_read:
         losses.add("documents-dropped", _entries(dataset))
 
