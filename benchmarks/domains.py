@@ -20,7 +20,7 @@ from scipy.stats import wasserstein_distance
 import dsq
 from benchmarks.gaps import GAPS, Gap
 from benchmarks.measure import put_section
-from benchmarks.planting import share
+from benchmarks.planting import SAMPLES, share
 from dsq.analyse.domains.comparison import Domains, draw, judge
 from dsq.analyse.domains.words import APPEARANCE
 from dsq.measure.appearance import STATS, Appearance, describe_appearance
@@ -31,6 +31,8 @@ from dsq.source import open_source
 Array = NDArray[Any]
 
 SETS = ("bccd/BCCD", "raccoon", "coco-tiny", "ships-yolov8", "traffic-ground")
+SAMPLE = "clean-yolo.zip"
+TITLE, TITLE_OF_SAMPLE = "Comparing with production", "Comparing with production, on a clean sample"
 SIZES = (20, 50)
 MOST, PLANTED, LONG_SIDE = 250, 60, 800
 SMALLER = 0.7
@@ -269,8 +271,8 @@ def find_missed(counts: Counts, cost: float) -> list[str]:
 
 ABOUT = """\
 Sets: {names}; at most {most} images each, scaled down to
-{side} px. False alarms: random parts of n images against the rest of their set, {splits} splits a column. Power: n images
-changed in one way against the unchanged others, {trials} times a set and change; the changed images keep their names and so
+{side} px. False alarms: random parts of n images against the rest of their set, {splits} splits a column. Power: n
+images changed in one way against the unchanged others, {trials} times a set and change; they keep their names and so
 lie scattered among the others. With names that stand apart a sample might be a stretch of frames, and has to stand out
 of the set's own stretches. Cause: of the gaps that were found, those whose first three words name what was changed.
 Intervals are Wilson's, 95 %; trials of one set share images. A stretch is n images in the order of their names: in
@@ -282,14 +284,15 @@ an image beyond decoding (to reach: ≤ {most_cost:.0f}), a comparison {judging:
 def main(arguments: Sequence[str]) -> int:
     """Plant, compare, print the tables; exit 1 where a target is missed."""
     parser = argparse.ArgumentParser(prog="benchmarks domains", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help=f"folder that holds {', '.join(SETS)}")
+    parser.add_argument("--data", type=Path, help=f"folder that holds {', '.join(SETS)}; default: a clean sample")
     parser.add_argument("--splits", type=int, default=300, help="random parts of each size")
     parser.add_argument("--trials", type=int, default=4, help="of each change, size and set")
     parser.add_argument("--write", metavar="FILE", help="put the tables into this Markdown file")
     options = parser.parse_args(arguments)
-    sets = [load(options.data / name, name, GAPS) for name in SETS if (options.data / name).exists()]
+    folder, names = (options.data, SETS) if options.data else (SAMPLES, (SAMPLE,))
+    sets = [load(folder / name, name, GAPS) for name in names if (folder / name).exists()]
     if not sets:
-        parser.error(f"no set was found in {options.data}")
+        parser.error(f"no set was found in {folder}")
     counts = Counts()
     start = time.process_time()
     for one in sets:
@@ -313,7 +316,7 @@ def main(arguments: Sequence[str]) -> int:
     text = "\n".join([about, "", *tabulate(sets, counts, GAPS)])
     print(text)
     if options.write:
-        put_section(options.write, "Comparing with production", text)
+        put_section(options.write, TITLE if options.data else TITLE_OF_SAMPLE, text)
     missed = find_missed(counts, cost)
     if missed:
         print("missed:", ", ".join(missed), file=sys.stderr)

@@ -82,6 +82,7 @@ def export(
             dataset, rows = _change_images(dataset, str(dst), changed, losses, progress)
         with no_collection():
             names = load_format(to).write(dataset, target, options, losses)
+        losses.count_written(len(dataset), len(dataset.boxes))
         if images != "none":
             absent = int(dataset.images["member"].isna().sum())
             losses.add("images-missing", absent - losses.counts.get("images-left-out", 0))

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Boxes as arrays, a row a box in the order of `boxes`.
+
+    corners (n, 4) x0 y0 x1 y1 in pixels, NaN where the image's size is unknown; image_width, image_height (n,) in
+    pixels, NaN where unknown; image_row (n,) position in `images`.
+    """
+
+    corners: Array
+    width: Array
+    height: Array
+    image_width: Array
+    image_height: Array
+    image_row: Array
 
 
 def intersect(a: Array, b: Array) -> Array:

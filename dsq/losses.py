@@ -54,16 +54,23 @@ KINDS: Mapping[str, str] = {
 NOTES: Mapping[str, str] = {
     "class-ids-shifted": "classes whose number is another in the target by its custom: in the same order, from 1 or 0",
 }
+#: losses of a writer that are whole images, and whole boxes
+_FEWER_IMAGES = ("images-left-out", "records-united")
+_FEWER_BOXES = ("crowd-dropped", "boxes-dropped", "boxes-unsized")
 
 
 @dataclass
 class Losses:
     """Counts by name (a key of KINDS), in the order of KINDS when shown. notes: the same of NOTES, which are none.
-    details: what is to be said of single ones, by the names of KINDS: "FILE: why"."""
+    details: what is to be said of single ones, by the names of KINDS: "FILE: why".
+    images, boxes: how many were written.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
     details: dict[str, list[str]] = field(default_factory=dict)
+    images: int = 0
+    boxes: int = 0
 
     def add(self, kind: str, count: int) -> None:
         """Count `count` losses or notes of a kind; KeyError for a name that is in neither KINDS nor NOTES."""
@@ -81,6 +88,11 @@ class Losses:
         moved = written[known] - stated[known].to_numpy(np.int64)
         shifted = len(moved) and abs(int(moved[0])) == 1 and bool((moved == moved[0]).all())
         self.add("class-ids-shifted" if shifted else "class-ids-changed", int((moved != 0).sum()))
+
+    def count_written(self, images: int, boxes: int) -> None:
+        """What is written of what the writer was given: less what it says that it left out."""
+        self.images = images - sum(self.counts.get(kind, 0) for kind in _FEWER_IMAGES)
+        self.boxes = boxes - sum(self.counts.get(kind, 0) for kind in _FEWER_BOXES)
 
     def __bool__(self) -> bool:
         return bool(self.counts)

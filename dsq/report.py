@@ -105,7 +105,8 @@ class Part:
         ids = record.get("images")
         if isinstance(ids, list | tuple | np.ndarray):
             found = scan.image_index.get_indexer(pd.Index(np.asarray(ids, np.int64)))
-            return sorted(scan.image_files[i] for i in found.tolist() if i >= 0)
+            files = [scan.image_files[i] for i in found.tolist() if i >= 0]
+            return files if record.get("in_order") is True else sorted(files)
         return [scan.image_files[row]] if row >= 0 else []
 
     @property
@@ -193,7 +194,7 @@ class Report:
             del record["stated"]
             key = finding_id(
                 record["rule"],
-                record["images"] or [record["origin"]["file"] if record["origin"] else ""],
+                sorted(record["images"]) or [record["origin"]["file"] if record["origin"] else ""],
                 record["category"],
                 record["bbox"] or record["proposed_bbox"] or _place_key(record["origin"]),
                 record.pop("subject"),

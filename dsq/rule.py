@@ -29,6 +29,7 @@ class Severity(StrEnum):
 COLUMNS = (
     "image_id",  # the image it is about
     "images",  # list of image ids, where it is about several
+    "in_order",  # whether these are shown in that order, not by name
     "box_id",
     "category_id",
     "subject",  # text that names a finding about the set (its identity); None otherwise

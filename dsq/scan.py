@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -15,7 +14,7 @@ from dsq.analyse.couples import Labels
 from dsq.analyse.domains.comparison import Domains, compare_domains, state_domains
 from dsq.analyse.looks import Looks
 from dsq.analyse.sequences import find_sequences
-from dsq.geometry import box_area
+from dsq.geometry import Geometry, box_area
 from dsq.headers import read_header_table
 from dsq.masks import mask_extents
 from dsq.measure.focus import read_focus
@@ -30,22 +29,6 @@ from dsq.overlaps import Overlaps
 Table: TypeAlias = pd.DataFrame
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Boxes as arrays, a row a box in the order of `boxes`.
-
-    corners (n, 4) x0 y0 x1 y1 in pixels, NaN where the image's size is unknown; image_width, image_height (n,) in
-    pixels, NaN where unknown; image_row (n,) position in `images`.
-    """
-
-    corners: Array
-    width: Array
-    height: Array
-    image_width: Array
-    image_height: Array
-    image_row: Array
 
 
 class Scan:

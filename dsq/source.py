@@ -21,7 +21,7 @@ from operator import attrgetter
 from typing import IO
 
 from dsq.archive import ZIP_ERRORS, MemberStream, broken_zip, list_members, open_zip, read_member, read_start
-from dsq.errors import ReadError, WriteError
+from dsq.errors import ReadError
 from dsq.folder import Entry as Entry
 from dsq.folder import list_folder
 
@@ -371,42 +371,3 @@ def _nearest(path: str) -> str:
     if near:
         return f"Did you mean {' or '.join(near)} in {folder}?"
     return f"There is no {name} in {folder}; check the spelling."
-
-
-def check_file(path: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """WriteError where `write_file` would fail, as far as can be known before there is anything to write."""
-    target = os.path.abspath(os.fspath(path))
-    if os.path.isdir(target):
-        raise WriteError("it is a folder.", where=target, hint="Name a file in it.")
-    if os.path.lexists(target):
-        if not overwrite and (os.path.isfile(target) or not os.path.exists(target)):
-            raise WriteError("it exists already.", where=target, hint="Name another file, or add --overwrite.")
-    elif not os.path.isdir(os.path.dirname(target)):
-        raise WriteError("its folder does not exist.", where=target, hint="Make its folder first.")
-
-
-def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
-    """Write the whole file or nothing (beside its place, then renamed); WriteError when that cannot be done.
-
-    What exists is replaced only with `overwrite`; a device or pipe (`/dev/stdout`) is written to directly.
-    """
-    check_file(path, overwrite=overwrite)
-    target = os.path.abspath(os.fspath(path))
-    folder, name = os.path.split(target)
-    beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        if os.path.exists(target) and not os.path.isfile(target):
-            with open(target, "wb") as stream:
-                stream.write(data)
-            return
-        try:
-            with open(beside, "xb") as stream:
-                stream.write(data)
-            os.replace(beside, target)
-        finally:
-            if os.path.lexists(beside):
-                os.unlink(beside)
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        hint = "Make its folder first." if missing else "Check the rights and the free space."
-        raise WriteError(f"cannot be written: {error.strerror}.", where=target, hint=hint) from error

@@ -182,3 +182,14 @@ def test_an_audit_that_is_stopped_leaves_nobody_behind(slow: Path, tmp_path: Pat
 def test_a_number_of_workers_is_at_least_one(folder: Path, tmp_path: Path) -> None:
     _, err = run("audit", folder, "--workers", "0", cache=tmp_path / "cache", code=2)
     assert "--workers" in err
+
+
+def test_a_folder_that_cannot_hold_a_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    data = make_folder(tmp_path / "set", 1)
+    for cache in (tmp_path / "file", tmp_path / "file" / "below"):
+        for more in ((), ("--clear",), ("--json",)):
+            out, err = run("cache", *more, cache=cache, code=2)
+            assert not out and "the cache cannot be used" in err and "DSQ_CACHE_DIR" in err
+        _, err = run("audit", data, *AUDIT, cache=cache, code=None)
+        assert f"{tmp_path / 'file'} is no folder" in err and "DSQ_CACHE_DIR" in err and "--clear" not in err

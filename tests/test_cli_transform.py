@@ -285,9 +285,25 @@ def test_resize_tells_of_turns_that_stay(run: Run, tmp_path: Path) -> None:
     with Image.open(tmp_path / "out" / "1.jpg") as image:
         assert image.getexif()[0x0112] == 6
     done = run("resize", "s", "-o", "up", "--size", "32", "--auto-orient")
-    assert "EXIF" not in done.out
+    assert "keeps its EXIF" not in done.out and "note: 1 image has an EXIF turn; the boxes were taken" in done.out
     with Image.open(tmp_path / "up" / "1.jpg") as image:
         assert 0x0112 not in image.getexif()
+    for frame in ("upright", "stored"):
+        done = run("resize", "s", "-o", frame, "--auto-orient", "--box-frame", frame)
+        assert "EXIF" not in done.out
+
+
+def test_convert_tells_of_boxes_in_an_unknown_frame(run: Run, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    (tmp_path / "s").mkdir()
+    for number, orientation in enumerate((1, 3, 6, 8)):
+        exif[0x0112] = orientation
+        Image.new("RGB", SIZE).save(tmp_path / "s" / f"{number}.jpg", exif=exif.tobytes())
+        (tmp_path / "s" / f"{number}.txt").write_text("0 0.5 0.5 0.2 0.2\n" if number < 3 else "")
+    for to in ("coco", "voc"):
+        assert "note: 2 images have an EXIF turn" in run("convert", "s", "-o", to, "--to", to).out
+    assert "EXIF" not in run("convert", "s", "-o", "yolo", "--to", "yolo").out
+    assert "EXIF" not in run("convert", "coco", "-o", "voc2", "--to", "voc").out
 
 
 def test_diff(run: Run, tmp_path: Path) -> None:
@@ -355,3 +371,39 @@ def test_resize_leaves_out_what_cannot_be_decoded(run: Run, tmp_path: Path) -> N
     none = run("resize", "s", "-o", "none", "--size", "32")
     assert none.code == 2 and "none of the 5 images can be decoded" in none.err
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out", "s"]
+
+
+def test_where_to_write_is_looked_at_before_anything_is_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/file").write_text("x")
+    (tmp_path / "there/a.json").write_text("{}")
+    verbs = (
+        ("convert", "--to", "voc"), ("merge",), ("split",), ("subset", "--count", "2"), ("remap", "--map", "a=b"),
+        ("resize", "--size", "9"), ("pick", "--production", "p"),
+    )  # fmt: skip
+    for verb, *more in verbs:
+        for place, why in (("no/where", "its folder does not exist"), ("there", "is there already")):
+            done = run(verb, "unread", *more, "-o", place)  # the source is not even looked for
+            assert done.code == 2 and why in done.err, (verb, done.err)
+        assert "no such file" in run(verb, "unread", *more, "-o", "there", "--overwrite").err
+    for verb, *srcs in (("audit", "unread"), ("diff", "unread", "unread")):
+        for place, why in (("no/r.json", "its folder does not exist"), ("there/a.json", "it exists already")):
+            done = run(verb, *srcs, "-o", place)
+            assert done.code == 2 and why in done.err, (verb, done.err)
+    assert "no such file" in run("convert", "unread", "--to", "voc", "-o", "no/where", "--dry-run").err
+
+
+@pytest.mark.parametrize("to", ["voc", "coco", "yolo"])
+def test_what_was_written_is_counted_in_the_target(run: Run, tmp_path: Path, to: str) -> None:
+    (tmp_path / "s/images").mkdir(parents=True)
+    (tmp_path / "s/labels").mkdir()
+    (tmp_path / "s/data.yaml").write_text("train: images\nval: images\nnames: [a]\n")
+    for n in range(3):
+        (tmp_path / f"s/images/{n}.jpg").write_bytes(picture(n) if n else b"no picture")
+        (tmp_path / f"s/labels/{n}.txt").write_text("0 .5 .5 .2 .2\n0 .3 .3 .2 .2\n")
+    done = run("convert", "s", "-o", "out", "--to", to, "--json")
+    told, found = json.loads(done.out), dsq.read("out")
+    assert (told["images"], told["boxes"]) == (len(found), len(found.boxes)) == (3, 6 if to == "yolo" else 4)
+    assert (
+        f"Wrote other: {to}, 3 images, {len(found.boxes)} boxes" in run("convert", "s", "-o", "other", "--to", to).out
+    )

@@ -247,7 +247,7 @@ class TestObjects:
             boxes = []
             for number in range(60):
                 kind = ["ant", "dog", "bus"][int(rng.integers(3))]
-                side = {"ant": 8, "dog": 50, "bus": 300}[kind] * float(np.exp(rng.normal(0, 0.1))) * share
+                side = {"ant": 8, "dog": 50, "bus": 300}[kind] * float(np.exp(rng.normal(0, 0.3))) * share
                 boxes.append((f"{number}.jpg", kind, 100, 100, side, side))
             return dsq.build_dataset(boxes)
 

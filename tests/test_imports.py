@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: each room may import those to its left; docs/architecture.md shows the same line
 ROOMS = (
     "errors printing model names geometry overlaps masks archive folder source headers contents losses "
-    "target pixels executor measure analyse formats transform conversion production scan rule registry config report engine health render cli"
+    "target pixels executor measure analyse formats transform conversion production scan rule "
+    "registry config report engine health render cli"
 ).split()
 RULES_MAY = {"model", "geometry", "scan", "fix", "rule"}
 

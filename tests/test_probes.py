@@ -28,7 +28,7 @@ def test_one_hash_a_probe() -> None:
     hashes = probe_hashes(scene(0))
     assert hashes.shape == (PROBES,)
     assert hashes.dtype == np.uint64
-    assert PROBES == ORIENTATIONS + 5 * len(CROPS) + 1
+    assert ORIENTATIONS + 5 * len(CROPS) + 1 == PROBES
     assert len(set(hashes.tolist())) > ORIENTATIONS
     np.testing.assert_array_equal(hashes, probe_hashes(scene(0)))
 

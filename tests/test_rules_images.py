@@ -213,12 +213,22 @@ class TestTruncated:
             ("truncated: the lower 26 % is missing", "error"),
             ("broken PNG: bad data", "error"),
             ("truncated: only the end mark is missing", "warning"),
-            ("too large: 50,000 x 40,000 pixels are not decoded", "info"),
         ],
     )
     def test_what_cannot_be_decoded(self, error: str, severity: str) -> None:
         (found,) = judge("truncated-image", {"07.jpg": {"error": error}})
         assert (found["image"], found["message"], found["severity"]) == ("07.jpg", error, severity)
+
+    @pytest.mark.parametrize(
+        ("error", "said", "severity"),
+        [
+            ("too large: 50,000 x 40,000 pixels are not decoded", "not looked at, and maybe whole: 50,000 x", "info"),
+            ("broken PNG: data too large for PngImagePlugin.MAX_TEXT_CHUNK", "whole, but Pillow", "warning"),
+        ],
+    )
+    def test_a_file_that_may_be_whole(self, error: str, said: str, severity: str) -> None:
+        (found,) = judge("truncated-image", {"07.jpg": {"error": error}})
+        assert found["message"].startswith(said) and found["severity"] == severity
 
     def test_a_broken_header_is_another_rule(self) -> None:
         assert not judge("truncated-image", {"07.jpg": {"error": "empty file", "header_error": "empty file"}})

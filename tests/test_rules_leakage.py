@@ -35,7 +35,7 @@ class TestLeakage:
             "copies of one picture in train, val and test: the score is inflated",
             "the same file in train and val: the score is inflated",
         ]
-        assert [record["images"] for record in found] == [["a.jpg", "b.jpg", "c.jpg", "d.jpg"], ["e.jpg", "f.jpg"]]
+        assert [record["images"] for record in found] == [["a.jpg", "c.jpg", "d.jpg", "b.jpg"], ["e.jpg", "f.jpg"]]
         assert [record["group"] for record in found] == ["a.jpg", "e.jpg"]
         assert {record["severity"] for record in found} == {"error"}
         for rule in ("exact-duplicate", "near-duplicate"):

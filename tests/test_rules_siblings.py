@@ -64,6 +64,19 @@ def test_background_lacks_it_too_and_unlabelled_says_nothing(tmp_path: Path) -> 
     assert dsq.audit(Scan(data, duplicates=[("a.jpg", "b.jpg", "near")]), select=[RULE]).records == []
 
 
+def test_a_picture_without_any_label_is_told_once(tmp_path: Path) -> None:
+    found = told(tmp_path, {"a.jpg": [], "b.jpg": [ONE, TWO, THREE], "c.jpg": [ONE, TWO, THREE]})
+    assert [(r["image"], r["message"]) for r in found] == [("a.jpg", "no label at all; its copy b.jpg has 3 boxes")]
+    assert (found[0]["category"], found[0]["proposed_bbox"]) == (None, None)
+
+
+def test_where_a_box_is_lacking_is_said(tmp_path: Path) -> None:
+    found = told(tmp_path, {"a.jpg": [ONE], "b.jpg": [ONE, ("dog", *TWO), THREE]})
+    x, y = found[0]["proposed_bbox"][:2]
+    assert found[0]["message"] == f"cat at ({x:.0f}, {y:.0f}): has a box in b.jpg, the same picture, and none here"
+    assert [record["category"] for record in found] == ["cat", "dog"]
+
+
 @pytest.mark.parametrize(
     "other",
     [

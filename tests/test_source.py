@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from dsq.errors import DsqError, ReadError, WriteError
-from dsq.source import IMAGE_SUFFIXES, Entry, is_image, is_junk, open_file, open_source, write_file
+from dsq.source import IMAGE_SUFFIXES, Entry, is_image, is_junk, open_file, open_source
+from dsq.target import write_file
 
 TEXT = b"0 0.5 0.5 0.2 0.2\n"
 

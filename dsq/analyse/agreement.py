@@ -29,6 +29,8 @@ FEW_MOVED, FREE = 10, 0.15
 #: with fewer than FEW_CUT (one thing on a plain ground) one picture must hold the other but for this share of a side:
 #: else it is the same thing, or its like, at another place
 FEW_CUT, OVERHANG = 24, 0.06
+#: with fewer than twice FEW (a spot) and a fit of its own, the detail must be alike to this correlation
+SAME_SPOT = 0.997
 #: pictures with fewer textured blocks than FEW count as flat: they must be equal to EQUAL grey levels. Below a standard
 #: deviation of DULL no fit is expected
 FEW, EQUAL, DULL = 3, 1.5, 3.0
@@ -113,6 +115,7 @@ def grade(compared: Compared, moved: Array, over: Array, *, framed: bool) -> Arr
     flat = (textured < FEW) & (moved == 0) & (compared.difference <= EQUAL)
     covered = (compared.covered >= COVERED) & ((moved <= FREE) | (textured >= FEW_MOVED))
     covered &= (over <= OVERHANG) | (textured >= FEW_CUT)
+    covered &= (moved == 0) | (compared.detail >= SAME_SPOT) | (textured >= 2 * FEW)
     near = (textured >= FEW) & (compared.agreement >= NEAR) & (compared.detail >= least_detail(textured)) & covered
     scene = (agreeing >= 3 * FEW) & (compared.agreement >= SAME_SCENE) & covered
     scene &= compared.agreeing_detail >= least_detail(agreeing)

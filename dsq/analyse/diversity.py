@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsq.measure.images import measure_images
-from dsq.measure.probes import ORIENTATIONS, TRIMMED
+from dsq.measure.probes import TRIMMED
 from dsq.measure.store import Cache
 from dsq.model import Dataset
 
@@ -62,10 +62,11 @@ def pick_diverse(
     """Positions of the `count` most different images in the order of their choice, and how far each was from the
     nearest of those before it (the first: infinity).
 
-    The distance is the share of bits in which the hash of one image differs from the nearest one of the other's crops,
-    or orientations, so that a camera that moves a little and a mirrored copy change little, and WEIGHT times the root mean square difference of their
-    LEVELS in robust standard deviations of the set. The first image is the most typical one. Images that cannot be
-    read are never chosen. Equal distances are settled by `names`; the order of rows does not matter.
+    The distance is the share of bits in which the hash of one image differs from the nearest one of the other's crops
+    and orientations, so that a camera that moves a little and a mirrored copy change little, and WEIGHT times the root
+    mean square difference of their LEVELS in robust standard deviations of the set. The first image is the most typical
+    one. Images that cannot be read are never chosen. Equal distances are settled by `names`; the order of rows does not
+    matter.
     """
     readable = np.flatnonzero(np.isfinite(signatures.levels).all(1))
     readable = readable[np.argsort(np.array([names[row] for row in readable.tolist()], object), kind="stable")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dsq.cli.options import Progress, emit, measuring_options, read_source, reading_options
+from dsq.cli.options import Progress, check_report, emit, measuring_options, read_source, reading_options
 from dsq.errors import EXIT_CLEAN, EXIT_FINDINGS, ConfigError
 
 LONGEST_VALUE = 200  # of a text after --set
@@ -31,13 +31,19 @@ SUFFIXES = {".json": "json", ".csv": "csv", ".txt": "text"}
 )
 @click.option("--tables-only", is_flag=True, help="Judge the annotations alone; open no image file.")
 @measuring_options
-@click.option("-o", "--output", metavar="FILE", help="Write the report to FILE; its suffix says the format.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    callback=check_report,
+    help="Write the report to FILE; its suffix says the format.",
+)
 @click.option(
     "--output-format",
     type=click.Choice(["text", "json", "csv"]),
     help="Format of the report.  [default: text]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option("--overwrite", is_flag=True, is_eager=True, help="Replace FILE if it exists.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing beside the report.")
 def command(
     src: str,

@@ -7,6 +7,7 @@ import json
 import click
 
 from dsq.cli.options import emit
+from dsq.errors import WriteError
 from dsq.printing import printable
 
 
@@ -18,9 +19,12 @@ def command(clear: bool, as_json: bool) -> int:
 
     DSQ_CACHE_DIR names another folder for it.
     """
-    from dsq.measure.store import clear_cache, describe_cache
+    from dsq.measure.store import cache_folder, clear_cache, describe_cache, folder_fault
     from dsq.production.video import clear_frames, count_frames
 
+    if fault := folder_fault(cache_folder()):
+        hint = "Set DSQ_CACHE_DIR to a folder of your own."
+        raise WriteError(f"the cache cannot be used: {fault}.", where=str(cache_folder()), hint=hint)
     if clear:
         clear_cache()
         clear_frames()

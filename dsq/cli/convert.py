@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dsq.cli.options import Progress, read_source, reading_options, write_dataset, writing_options
+from dsq.cli.options import Progress, read_source, reading_options, tell_unproven, write_dataset, writing_options
 
 
 @click.command("convert")
@@ -18,4 +18,11 @@ def command(src: str, quiet: bool, **options: Any) -> None:
     names = ("format_", "image_root", "voc_offset", "no_label_file")
     progress = Progress(quiet)
     dataset = read_source(src, progress, **{name: options.pop(name) for name in names})
-    write_dataset(dataset, progress=progress, **options)
+    unproven = 0
+    if dataset.about.format == "yolo" and options["to"] in ("coco", "voc"):  # fractions become pixels of one frame
+        from dsq.scan import Scan
+        from dsq.transform.resize import count_unproven
+
+        unproven = count_unproven(dataset, Scan(dataset, progress=progress).headers)
+    facts = {"box_frame_unproven": unproven}
+    write_dataset(dataset, progress=progress, said=tell_unproven(unproven), facts=facts, **options)

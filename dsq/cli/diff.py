@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dsq.cli.options import Progress, emit, list_some, many_reading_options, read_source, take_reading
+from dsq.cli.options import Progress, check_report, emit, list_some, many_reading_options, read_source, take_reading
 from dsq.errors import EXIT_CLEAN, EXIT_FINDINGS, ConfigError
 from dsq.printing import printable
 
@@ -24,9 +24,11 @@ SHOWN = 5
 @click.option("--no-hash", is_flag=True, help="Pair images by name only, not by content.")
 @click.option("--all", "all_", is_flag=True, help="Show every change.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where they differ.")
-@click.option("-o", "--output", metavar="FILE", help="Write to FILE; its suffix says the format.")
+@click.option(
+    "-o", "--output", metavar="FILE", callback=check_report, help="Write to FILE; its suffix says the format."
+)
 @click.option("--output-format", type=click.Choice(["text", "json", "csv"]), help="Format.  [default: text]")
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option("--overwrite", is_flag=True, is_eager=True, help="Replace FILE if it exists.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def command(
     srcs: tuple[str, ...],

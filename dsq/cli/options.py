@@ -65,7 +65,7 @@ def check_target(context: click.Context, _: click.Parameter, value: str) -> str:
 def check_report(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
     """FILE of an option, once it is known that it can be written."""
     if value not in (None, "-"):
-        from dsq.source import check_file
+        from dsq.target import check_file
 
         check_file(value, overwrite=context.params["overwrite"])
     return value
@@ -199,8 +199,8 @@ def write_dataset(
             "output": output,
             "format": to,
             "dry_run": options["dry_run"],
-            "images": len(dataset.images),
-            "boxes": len(dataset.boxes),
+            "images": losses.images,
+            "boxes": losses.boxes,
             "losses": counts,
             "loss_details": losses.details,
             "noted": losses.notes,
@@ -208,8 +208,7 @@ def write_dataset(
         emit(json.dumps({**(facts or {}), **written}, indent=1, ensure_ascii=False), None, False)
         return losses
     verb = "Would write" if options["dry_run"] else "Wrote"
-    size = f"{len(dataset.images):,} images, {len(dataset.boxes):,} boxes"
-    lines = [*said, f"{verb} {output}: {to}, from {size}"]
+    lines = [*said, f"{verb} {output}: {to}, {losses.images:,} images, {losses.boxes:,} boxes"]
     if counts:
         lines.append("Lost:")
         width = max(map(len, counts))
@@ -221,6 +220,18 @@ def write_dataset(
     lines += [f"Noted: {count:,} {NOTES[kind]}" for kind, count in losses.notes.items()]
     emit("\n".join(map(printable, lines)), None, False)
     return losses
+
+
+def tell_unproven(count: int) -> list[str]:
+    """What to know of images with an EXIF turn whose boxes were taken as drawn on the stored pixels."""
+    if not count:
+        return []
+    many = f"{count:,} images have" if count > 1 else "1 image has"
+    return [
+        f"note: {many} an EXIF turn; the boxes were taken as drawn on the pixels as stored. If they were drawn on "
+        "the turned picture they are wrong now: dsq audit --select exif-rotated tells by the pixels, and "
+        "dsq resize --auto-orient --box-frame upright mends it"
+    ]
 
 
 def list_some(lines: Sequence[str], most: int = 5) -> list[str]:
@@ -241,7 +252,7 @@ def emit(text: str, output: str | None, overwrite: bool) -> None:
         except OSError as error:
             raise WriteError(f"cannot be written: {error.strerror}.", where="standard output") from None
         return
-    from dsq.source import write_file
+    from dsq.target import write_file
 
     write_file(output, data.encode("utf-8", "backslashreplace"), overwrite=overwrite)
     click.echo(f"Wrote {output}", err=True)

@@ -13,6 +13,7 @@ from dsq.cli.options import (
     read_source,
     reading_options,
     take_reading,
+    tell_unproven,
     write_dataset,
     writing_options,
 )
@@ -75,11 +76,13 @@ def command(
         )
     if done.skipped:
         said += [f"{len(done.skipped):,} images of unknown size stay as they are:", *list_some(done.skipped, 3)]
+    said += tell_unproven(done.unproven)
     said += [f"{count:,} {what} could not follow and were left out" for what, count in done.lost.items()]
     facts = {
         "changed": done.images,
         "turned": done.turned,
         "exif_kept": done.tagged,
+        "box_frame_unproven": done.unproven,
         "skipped": done.skipped,
         "left_out": done.lost,
     }

@@ -76,6 +76,18 @@ def cache_folder(cache: Cache = True) -> Path:
     return Path(platformdirs.user_cache_dir("dsq", appauthor=False))
 
 
+def folder_fault(folder: Path) -> str:
+    """Why nothing can be kept in a folder, which need not be there yet; "" where it can."""
+    place = folder
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        return f"{place} is no folder"
+    if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+        return f"the rights to {place} are missing"
+    return ""
+
+
 @contextlib.contextmanager
 def open_store(cache: Cache = True) -> Iterator[Store]:
     """The cache, closed afterwards; False: one that knows nothing and keeps nothing."""
@@ -374,5 +386,7 @@ def _is_text(name: str) -> bool:
 @functools.lru_cache(maxsize=64)
 def _say_once(path: str, why: str) -> None:
     """Say once that the cache cannot be used."""
-    text = f"the cache {path} is not used: {why}. Nothing is lost but time; `dsq cache --clear` makes a new one."
+    fault = folder_fault(Path(path).parent)
+    advice = "DSQ_CACHE_DIR names another folder" if fault else "`dsq cache --clear` makes a new one"
+    text = f"the cache {path} is not used: {fault or why}. Nothing is lost but time; {advice}."
     logging.getLogger("dsq").warning("dsq: %s", printable(text))

@@ -81,7 +81,9 @@ def group_images(
         sizes = _parted(loose, union)
         long = sizes[sizes >= LONG]
         if len(long):
-            other = "" if isinstance(given, Mapping) and BY_PIXELS in given else ", or --grouped, which looks at the pixels"
+            other = (
+                "" if isinstance(given, Mapping) and BY_PIXELS in given else ", or --grouped, which looks at the pixels"
+            )
             told.append(
                 f"{len(long):,} numbered series of {int(long.sum()):,} images were taken for unrelated images; "
                 f"if they are frames of videos: --sequences all{other}"

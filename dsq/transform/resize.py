@@ -29,7 +29,8 @@ _BOX_ELEMENTS = ("part", "bndbox", "polygon", "robndbox")
 
 class Resized(NamedTuple):
     """`dataset` resized; `images` whose size or orientation changed; `turned` upright; `tagged`: images that still have
-    an EXIF orientation; `skipped`: files of unknown size, left as they are; `lost`: what could not follow, by name.
+    an EXIF orientation; `skipped`: files of unknown size, left as they are; `lost`: what could not follow, by name;
+    `unproven`: images whose boxes were taken as drawn on the stored pixels though nothing told it.
     """
 
     dataset: Dataset
@@ -38,6 +39,7 @@ class Resized(NamedTuple):
     tagged: int
     skipped: list[str]
     lost: dict[str, int]
+    unproven: int = 0
 
 
 def resize(
@@ -70,7 +72,7 @@ def resize(
     width, height = (images[name].to_numpy(np.int64, na_value=1) for name in ("width", "height"))
     image_row = pd.Index(images["image_id"]).get_indexer(pd.Index(boxes["image_id"]))
     frames = _frames(dataset, known, width, height, box_frame, auto_orient, image_row, table)
-    orient, box_orient, width, height, scale = frames
+    orient, box_orient, width, height, scale, unproven = frames
     shown_width = np.where(orient >= 5, height, width)
     shown_height = np.where(orient >= 5, width, height)
     new_width, new_height = _new_sizes(shown_width, shown_height, target, mode, enlarge)
@@ -105,7 +107,15 @@ def resize(
         tagged,
         images.loc[~known, "file"].tolist(),
         {kind: count for kind, count in lost.items() if count},
+        unproven,
     )
+
+
+def count_unproven(dataset: Dataset, headers: Table) -> int:
+    """Images with an EXIF orientation and boxes of which nothing but the pixels can tell whether they were drawn on
+    the picture as it is stored or as it is shown. They are taken as drawn on the stored one.
+    """
+    return resize(dataset, auto_orient=True, headers=headers).unproven
 
 
 def _steps(
@@ -173,16 +183,16 @@ def _frames(
     auto_orient: bool,
     image_row: Array,
     headers: Table | None,
-) -> tuple[Array, Array, Array, Array, Array]:
-    """The turn of each image and of its boxes (1: none), the stored width and height, and the scale (n, 2) that
-    brings boxes into their frame.
+) -> tuple[Array, Array, Array, Array, Array, int]:
+    """The turn of each image and of its boxes (1: none), the stored width and height, the scale (n, 2) that brings
+    boxes into their frame, and how many images were taken to have theirs on the stored pixels without a proof.
 
     Without auto_orient only images are turned whose declared size says that their boxes were drawn upright.
     """
     count = len(width)
     none = np.ones(count, np.int64)
     if headers is None or not len(headers) or not count:
-        return none, none, width, height, np.ones((count, 2))
+        return none, none, width, height, np.ones((count, 2)), 0
     rows = pd.Index(headers["image_id"]).get_indexer(pd.Index(dataset.images["image_id"]))
     facts = {name: headers[name].to_numpy()[rows] for name in ("width", "height", "orientation")}
     usable = known & (rows >= 0) & (facts["width"] > 0) & (facts["height"] > 0)
@@ -199,12 +209,16 @@ def _frames(
             np.where(orient > 1, stored_width, width),
             np.where(orient > 1, stored_height, height),
             np.ones((count, 2)),
+            0,
         )
     yolo = dataset.about.format == "yolo"  # its sizes come from the file itself, and fractions fit any frame
     tells_upright = declared_upright | (swaps & _leaves(dataset.boxes, image_row, stored_width, stored_height))
     tells_stored = swaps & ~tells_upright & (width == stored_width) & (height == stored_height) & (not yolo)
+    unproven = 0
     if box_frame == "auto":
         upright = np.where(tells_upright | tells_stored, tells_upright, tells_upright.sum() > tells_stored.sum())
+        boxed = np.bincount(image_row, minlength=count) > 0
+        unproven = int(((orient > 1) & boxed & ~(upright | tells_stored)).sum())
     else:
         upright = np.full(count, box_frame == "upright")
     upright = upright & (orient > 1)
@@ -213,7 +227,7 @@ def _frames(
         turned = upright & (orient >= 5) & ~tells_upright
         scale[turned, 0] = stored_height[turned] / stored_width[turned]
         scale[turned, 1] = stored_width[turned] / stored_height[turned]
-    return orient, np.where(upright, 1, orient), stored_width, stored_height, scale
+    return orient, np.where(upright, 1, orient), stored_width, stored_height, scale, unproven
 
 
 def _leaves(boxes: Table, image_row: Array, width: Array, height: Array) -> Array:

@@ -88,7 +88,7 @@ def split(
     off = [
         f"{row.split} {row.share:.1%} for {row.wanted:.1%}" for row in told.itertuples() if _is_off(row, len(images))
     ]
-    empty = [row.split for row in told.itertuples() if not row.images]
+    empty = [str(row.split) for row in told.itertuples() if not row.images]
     if empty and len(images):
         many = int(group.max()) + 1
         what = "is 1 group" if many == 1 else f"are {many:,} groups"

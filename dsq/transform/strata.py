@@ -121,9 +121,7 @@ def assign(
     return np.array(chosen, np.int64)[group] if groups else np.empty(0, np.int64)
 
 
-def fill_empty(
-    group: Array, part: Array, wanted: Sequence[float], order: Array, fixed: Array | None = None
-) -> Array:
+def fill_empty(group: Array, part: Array, wanted: Sequence[float], order: Array, fixed: Array | None = None) -> Array:
     """`part` (n,) changed so that no part is empty while another holds two groups: the empty one that wants most gets
     the smallest group that may move, from the fullest of equal parts, the first in `order`. fixed: as in `assign`.
     """

@@ -19,7 +19,7 @@ AT_ONCE = 50_000
 
 @rule(
     Severity.INFO,
-    message="{name}: has a box in {other}, the same picture, and none here",
+    message="{name} at {where}: has a box in {other}, the same picture, and none here",
     confidence="medium",
     needs=("pixels",),
     collapse=False,
@@ -33,7 +33,7 @@ def missing_label(scan: Scan, *, min_likeness: float = 0.7) -> Table | None:
     box is carried over by the map that lays one copy on the other (see `dsq.find_duplicates`). It is told if nothing of
     its class lies there, and if the pixels inside look alike in both: a correlation of `min_likeness` (0.7, our
     choice) or more, so that what drove on between two frames is not missed. Where most copies lack the box the
-    confidence is low: it may be one too many in the other.
+    confidence is low: it may be one too many in the other. A picture without any box that lacks several is told once.
 
     Where each of the two copies has a box that the other lacks, or where they are the same file, the labels
     contradict each other: `conflicting-duplicates` tells of those. Of an image about which nothing at all is said,
@@ -51,7 +51,7 @@ def missing_label(scan: Scan, *, min_likeness: float = 0.7) -> Table | None:
     ...     images += [{"file": "b.png", "root": folder, "width": 256, "height": 192}]
     ...     data = dsq.build_dataset([("a.png", "cat", 30, 30, 60, 40)], images=images)
     ...     dsq.audit(data, select=["missing-label"]).messages()
-    ['cat: has a box in a.png, the same picture, and none here']
+    ['cat at (60, 52): has a box in a.png, the same picture, and none here']
     """
     found = [table for table in (_by_siblings(scan, min_likeness),) if table is not None]
     return pd.concat(found, ignore_index=True) if found else None
@@ -159,6 +159,7 @@ def _tell(scan: Scan, table: Table, siblings: Array, min_likeness: float) -> Tab
             "category_id": table["category"].to_numpy(),
             "name": [scan.names[number] for number in table["category"].tolist()],
             "other": table["other"].to_numpy(),
+            "where": [f"({x:,.0f}, {y:,.0f})" for x, y in proposed[:, :2].tolist()],
             "value": table["likeness"].astype(float).round(3).to_numpy(),
             "threshold": min_likeness,
             "confidence": np.where(outvoted, "low", "medium").astype(object),
@@ -168,4 +169,34 @@ def _tell(scan: Scan, table: Table, siblings: Array, min_likeness: float) -> Tab
     )
     told["order"] = [tuple(box) for box in proposed.tolist()]
     told = told.sort_values(["file_name", "name", "order"], ignore_index=True)
-    return told.drop(columns=["file_name", "order"])
+    return _tell_bare(scan, told).drop(columns=["file_name", "order"])
+
+
+def _tell_bare(scan: Scan, told: Table) -> Table:
+    """The findings, with one instead of several about an image that has no box at all."""
+    boxed = scan.images["image_id"].isin(scan.boxes["image_id"]).to_numpy()
+    bare = told["image_id"].isin(scan.images["image_id"][~boxed]) & told["image_id"].duplicated(keep=False)
+    if not bare.any():
+        return told
+    rows = {file: row for row, file in enumerate(scan.image_files)}
+    held = np.bincount(scan.image_row, minlength=len(scan.images))
+    lines = []
+    for _, part in told[bare].groupby("file_name", sort=False):
+        other = part["other"].mode().iloc[0]
+        count = int(held[rows[other]])
+        first = part.iloc[0].to_dict()
+        sure = (part["confidence"] == "medium").any()
+        lines.append(
+            {
+                **first,
+                "category_id": pd.NA,
+                "other": other,
+                "value": part["value"].min(),
+                "confidence": "medium" if sure else "low",
+                "proposed_bbox": None,
+                "message": f"no label at all; its copy {other} has {count:,} boxes",
+            }
+        )
+    both = pd.concat([told[~bare], pd.DataFrame(lines)], ignore_index=True)
+    both["category_id"] = both["category_id"].astype("Int64")
+    return both.sort_values(["file_name", "name"], kind="stable", ignore_index=True)

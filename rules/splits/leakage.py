@@ -52,7 +52,13 @@ def _row(scan: Scan, members: Array, split: Array, names: list[str]) -> dict[str
     ordered = firsts + [row for row in named if row not in firsts]
     codes = np.unique(split[members])
     where = " and ".join([", ".join(names[code] for code in codes[:-1]), names[codes[-1]]])
-    return {"images": ids[ordered].tolist(), "group": files[named[0]], "value": len(ordered), "where": where}
+    return {
+        "images": ids[ordered].tolist(),
+        "in_order": True,
+        "group": files[named[0]],
+        "value": len(ordered),
+        "where": where,
+    }
 
 
 @rule(

@@ -13,6 +13,7 @@ PERMUTATIONS = 400
 FOLDS = 5
 _RIDGE = 0.3  # of the mean eigenvalue
 _LEAST = 5  # values of a number on either side, for a test of it
+_DIGITS = 9  # of scores, that are about 0 to 1
 _CLIP = 4.0  # standard deviations beyond which a number counts no more
 
 
@@ -94,7 +95,9 @@ def _ridge(kernel: Array, out: Array, kept: Array) -> Array:
 
 def _areas(scores: Array, labels: Array) -> Array:
     """Area under the curve by column, of scores (n, k) for labels 0 and 1 (n, k)."""
-    ranks = scores.argsort(0).argsort(0) + 1.0
+    from scipy.stats import rankdata
+
+    ranks = rankdata(scores.round(_DIGITS), axis=0)  # the same picture has the same score, but for rounding
     ones = labels.sum(0)
     zeros = len(labels) - ones
     found: Array = ((ranks * labels).sum(0) - ones * (ones + 1) / 2) / np.maximum(ones * zeros, 1)

@@ -26,6 +26,7 @@ from dsq.model import Dataset, Table
 
 Array: TypeAlias = NDArray[Any]
 
+BLOCK = 1 << 13  # boxes that are worked on together: few enough for the processor's cache
 #: pixels by which a box may leave its image, or its mask, without a word: decimals that a source cut off
 SLACK = 1e-3
 APART = 1.0
@@ -89,13 +90,17 @@ def place_boxes(dataset: Dataset, numbers: Array, losses: Losses) -> Boxes:
 
 def _cut(boxes: Boxes, losses: Losses) -> tuple[Boxes, Array]:
     """Boxes cut to their images, and their corners in whole UNITS; those of which nothing is left are dropped."""
-    scale = boxes.frame[:, [0, 1, 0, 1]]
-    fractions = boxes.corners / scale
-    inside = np.clip(fractions, 0.0, 1.0)
-    units = np.rint(inside * UNITS).astype(np.int64)
-    held = (units[:, 2] > units[:, 0]) & (units[:, 3] > units[:, 1])
-    slack = np.where(boxes.frame > 1, SLACK / boxes.frame, 1e-6)[:, [0, 1, 0, 1]]
-    losses.add("boxes-clipped", (held & (np.abs(inside - fractions) > slack).any(axis=1)).sum())
+    units = np.empty(boxes.corners.shape, np.int64)
+    held = np.empty(len(units), bool)
+    for first in range(0, len(units), BLOCK):
+        part = slice(first, first + BLOCK)
+        frame = boxes.frame[part][:, [0, 1, 0, 1]]
+        fractions = boxes.corners[part] / frame
+        inside = np.clip(fractions, 0.0, 1.0)
+        whole = units[part] = np.rint(inside * UNITS)
+        held[part] = (whole[:, 2] > whole[:, 0]) & (whole[:, 3] > whole[:, 1])
+        over = np.abs(inside - fractions) > np.where(frame > 1, SLACK / frame, 1e-6)
+        losses.add("boxes-clipped", (held[part] & over.any(axis=1)).sum())
     losses.add("boxes-dropped", (~held).sum())
     return (boxes, units) if held.all() else (boxes.taken(held), units[held])
 
