@@ -124,7 +124,7 @@ def test_the_command_keeps_the_most_different(tmp_path: Path) -> None:
     assert "left out by diverse: 16 images" in done.output
     kept = sorted(path.name[:2] for path in (tmp_path / "out").rglob("*.jpg"))
     assert kept == ["s0", "s1", "s2"]
-    assert "both given" in str(run(group, [*arguments, "--diverse", "3", "--count", "2"]).exception)
+    assert "both given" in str(run(group, [*arguments, "--overwrite", "--diverse", "3", "--count", "2"]).exception)
 
 
 def test_a_turned_copy_is_no_other_picture(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 SIDE = 64
 #: side of the picture, steps at that size, and the correlation below which a pair is dropped afterwards
-LEVELS = ((16, 7, 0.7), (32, 5, 0.88), (64, 3, 0.0))
+LEVELS = ((16, 7, 0.7), (32, 5, 0.9), (64, 3, 0.0))
 #: pixels that are worked on at a time: few enough for a processor's cache, many enough to be worth the calls
 BATCH = 1 << 17
 #: pixels along the rim that are left out: a border's last line is mixed with the picture's first

@@ -18,9 +18,9 @@ Progress = Callable[[str, int, int], None]
 
 #: bits that count as different before the first is compared: a turned or cut image must be the more alike
 HANDICAPS = np.array([0, *[4] * (ORIENTATIONS - 1), *[2] * (TRIMMED - ORIENTATIONS), 0], np.uint8)
-#: widest and narrowest search; between them the widest that finds at most so many pairs that mean nothing: MANY, or
-#: one to SHARE images
-WIDEST, NARROWEST, MANY, SHARE = 18, 6, 2000, 8
+#: widest and narrowest search; between them the widest that finds few pairs that are looked at for nothing: MANY at
+#: most, and EACH for an image; in large sets one to SHARE images
+WIDEST, NARROWEST, MANY, EACH, SHARE = 18, 6, 6000, 24, 8
 #: up to so many images all are compared with all; so many times that costs less a pair than looking up does
 BRUTE, LOOK_UP = 3000, 10
 #: images whose distances to all others are looked at to choose the width of the search
@@ -92,7 +92,7 @@ def choose_radius(probes: Array, stored: Stored) -> int:
         done += len(part)
     counts[:, : MEANT + 1] = 0
     beyond = np.sort(np.cumsum(counts, axis=1), axis=0)[: max(1, round(len(rows) * (1 - TRIMMED_OFF)))]
-    allowed = np.flatnonzero(beyond.mean(0) * n <= max(MANY, n / SHARE))
+    allowed = np.flatnonzero(beyond.mean(0) * n <= max(min(MANY, n * EACH), n / SHARE))
     return max(NARROWEST, int(allowed[-1]))
 
 

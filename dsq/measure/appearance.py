@@ -45,8 +45,8 @@ class Appearance(NamedTuple):
     Of the stats: width, height in log px, aspect the log of width/height; lightness, contrast (mean and sd of luma),
     saturation (mean distance of the chroma from grey), red, blue (mean Cr and Cb from grey), cast (distance of the
     mean chroma from grey), top_light, centre_light, top_edge, bottom_edge (mean luma of the upper less the lower half,
-    of the middle, of a strip along the edge less the whole) in levels of 255; the shares 0 to 1; sharpness and noise as logs of
-    levels at full size; information in bits; blockiness 1 where JPEG's 8 × 8 blocks do not show.
+    of the middle, of a strip along the edge less the whole) in levels of 255; the shares 0 to 1; sharpness and noise
+    as logs of levels at full size; information in bits; blockiness 1 where JPEG's 8 × 8 blocks do not show.
     """
 
     stats: Array

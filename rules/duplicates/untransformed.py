@@ -46,7 +46,8 @@ def _pairs(scan: Scan, copies: Copies) -> Table:
     pairs = pairs[keep].reset_index(drop=True)
     first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
     moved = np.abs(pairs[list(AFFINE)].to_numpy(float) - SAME).max(1, initial=0) > STILL
-    return pairs.assign(moved=moved, resized=_resized(scan, first, second))
+    judged: Table = pairs.assign(moved=moved, resized=_resized(scan, first, second))
+    return judged
 
 
 def _resized(scan: Scan, first: Array, second: Array) -> Array:
@@ -125,7 +126,8 @@ def _couples(scan: Scan, first: Array, second: Array, maps: Array, back: bool) -
 
 def _shift(a: Array, b: Array) -> Array:
     """(n,) how far the farthest edges of two boxes lie apart, in fractions of the picture."""
-    return np.abs(a - b).max(1, initial=0)
+    apart: Array = np.abs(a - b).max(1, initial=0)
+    return apart
 
 
 def _culprits(scan: Scan, copies: Copies, pairs: Table, wrong: Array, fits: Array) -> Array:
@@ -251,5 +253,6 @@ def _tell(scan: Scan, pairs: Table, boxes: Table, swapped: Array) -> Table:
             "evidence": "sibling",
         }
     )
-    table = table[~scan.relative[image]]
-    return table.sort_values(["box_id", "other"], ignore_index=True).drop_duplicates("box_id", ignore_index=True)
+    table = table[~scan.relative[image]].sort_values(["box_id", "other"], ignore_index=True)
+    first: Table = table.drop_duplicates("box_id", ignore_index=True)
+    return first

@@ -91,7 +91,7 @@ def _lone(scan: Scan, pairs: Table) -> tuple[Table, Array]:
         part = pairs[start : start + AT_ONCE]
         first, second = part["first"].to_numpy(), part["second"].to_numpy()
         compared = scan.labels.compare(first, second, part[list(AFFINE)].to_numpy(float))
-        one_sided = ~compared.count_lone(len(part)).all(1)
+        one_sided = np.logical_not(compared.count_lone(len(part)).all(axis=1)).reshape(-1)
         agree[start : start + AT_ONCE] = one_sided
         lone = compared.lone[one_sided[compared.lone["pair"].to_numpy()]]
         tables.append(lone.assign(pair=lone["pair"] + start))
@@ -106,7 +106,8 @@ def _pairs(scan: Scan) -> Table:
     turned = np.ones(len(scan.images), np.int64)
     turned[scan.pixels["row"].to_numpy()] = np.maximum(scan.pixels["orientation"].to_numpy(), 1)
     keep = scan.labels.comparable(first, second) & (turned[first] == turned[second])
-    return pairs[keep].reset_index(drop=True)
+    found: Table = pairs[keep].reset_index(drop=True)
+    return found
 
 
 def _unite(scan: Scan, table: Table) -> Table:

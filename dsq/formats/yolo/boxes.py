@@ -90,7 +90,7 @@ def place_boxes(dataset: Dataset, numbers: Array, losses: Losses) -> Boxes:
 
 def _cut(boxes: Boxes, losses: Losses) -> tuple[Boxes, Array]:
     """Boxes cut to their images, and their corners in whole UNITS; those of which nothing is left are dropped."""
-    units = np.empty(boxes.corners.shape, np.int64)
+    units = np.empty(boxes.corners.shape, np.int64, order="F")
     held = np.empty(len(units), bool)
     for first in range(0, len(units), BLOCK):
         part = slice(first, first + BLOCK)
@@ -107,15 +107,16 @@ def _cut(boxes: Boxes, losses: Losses) -> tuple[Boxes, Array]:
 
 def detect_rows(boxes: Boxes, losses: Losses) -> Rows:
     """A row of 5 columns a box."""
-    losses.add("polygons-dropped", sum(map(has_mask, boxes.column("segmentation"))))
-    losses.add("keypoints-dropped", sum(blob is not None for blob in boxes.column("keypoints")))
+    masks = boxes.column("segmentation")
+    losses.add("polygons-dropped", sum(map(has_mask, masks[pd.notna(masks)].tolist())))
+    losses.add("keypoints-dropped", pd.notna(boxes.column("keypoints")).sum())
     boxes, units = _cut(boxes, losses)
     return Rows(boxes.image, box_lines(boxes.number, units))
 
 
 def segment_rows(boxes: Boxes, losses: Losses) -> Rows:
     """A polygon a box, cut to its image: of its mask, or of its corners where it has none."""
-    losses.add("keypoints-dropped", sum(blob is not None for blob in boxes.column("keypoints")))
+    losses.add("keypoints-dropped", pd.notna(boxes.column("keypoints")).sum())
     boxes, _ = _cut(boxes, losses)
     lines: list[bytes] = []
     held = np.ones(len(boxes.row), bool)
