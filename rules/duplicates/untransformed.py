@@ -254,5 +254,5 @@ def _tell(scan: Scan, pairs: Table, boxes: Table, swapped: Array) -> Table:
         }
     )
     table = table[~scan.relative[image]].sort_values(["box_id", "other"], ignore_index=True)
-    first: Table = table.drop_duplicates("box_id", ignore_index=True)
-    return first
+    told: Table = table.drop_duplicates("box_id", ignore_index=True)
+    return told
