@@ -35,7 +35,7 @@ APART = 1.0
 class Boxes(NamedTuple):
     """Boxes that can be written, by image: `row` in the table, `image` (row of the images), `number` (class id),
     `corners` (n, 4) x0 y0 x1 y1 and `frame` (n, 2) width and height of the image, in the boxes' unit (1 and 1 where
-    that is relative), `table` with the other columns.
+    that is relative), `table` with the other columns. whole: they are all its rows as they stand.
     """
 
     row: Array
@@ -44,11 +44,12 @@ class Boxes(NamedTuple):
     corners: Array
     frame: Array
     table: Table
+    whole: bool = False
 
     def column(self, name: str) -> Array:
         """A column of the table in the order of the boxes."""
         values: Array = self.table[name].to_numpy()
-        return values[self.row]
+        return values if self.whole else values[self.row]
 
     def taken(self, chosen: Array) -> Boxes:
         """Some of the boxes."""
@@ -77,15 +78,17 @@ def place_boxes(dataset: Dataset, numbers: Array, losses: Losses) -> Boxes:
     frame[~(frame > 0).all(axis=1)] = np.nan
     frame[(images["unit"] == "relative").to_numpy(bool)] = 1.0
     unknown = np.isnan(frame[:, 0])
-    row = np.argsort(image, kind="stable") if (np.diff(image) < 0).any() else np.arange(len(image))
+    whole = not unknown.any() and bool((image[1:] >= image[:-1]).all())
+    row = np.arange(len(image)) if whole else np.argsort(image, kind="stable")
     if unknown.any():
         losses.add("boxes-unsized", unknown[image].sum())
         row = row[~unknown[image[row]]]
-    x, y, width, height = (boxes[name].to_numpy()[row] for name in ("x", "y", "width", "height"))
+    sides = (boxes[name].to_numpy() for name in ("x", "y", "width", "height"))
+    x, y, width, height = sides if whole else (side[row] for side in sides)
     category = pd.Index(dataset.categories["category_id"]).get_indexer(boxes["category_id"])
     image = image[row]
     corners = np.stack([x, y, x + width, y + height], axis=1)
-    return Boxes(row, image, numbers[category[row]], corners, frame[image], boxes)
+    return Boxes(row, image, numbers[category[row]], corners, frame[image], boxes, whole)
 
 
 def _cut(boxes: Boxes, losses: Losses) -> tuple[Boxes, Array]:
@@ -107,8 +110,7 @@ def _cut(boxes: Boxes, losses: Losses) -> tuple[Boxes, Array]:
 
 def detect_rows(boxes: Boxes, losses: Losses) -> Rows:
     """A row of 5 columns a box."""
-    masks = boxes.column("segmentation")
-    losses.add("polygons-dropped", sum(map(has_mask, masks[pd.notna(masks)].tolist())))
+    losses.add("polygons-dropped", sum(map(has_mask, boxes.column("segmentation"))))
     losses.add("keypoints-dropped", pd.notna(boxes.column("keypoints")).sum())
     boxes, units = _cut(boxes, losses)
     return Rows(boxes.image, box_lines(boxes.number, units))
