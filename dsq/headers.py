@@ -15,12 +15,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import IO, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dsq.errors import ReadError
-from dsq.model import HEADERS, Table, make_table
-from dsq.source import Source, open_source
+from dsq.source import Source
 
 MAX_PIXELS = 1_000_000_000  # more is a decompression bomb, or a mosaic that no trainer opens
 _FIRST = 4096  # bytes: the header of most JPEGs without a thumbnail
@@ -85,25 +81,6 @@ def read_headers(source: Source, names: Sequence[str]) -> list[Header]:
     """`read_header` for each name, in order."""
     starts = source.heads(names, _FIRST, follow=True)
     return [_read(source, name, data) for name, data in zip(names, starts, strict=True)]
-
-
-def read_header_table(images: Table, progress: Callable[[str, int, int], None] | None = None) -> Table:
-    """The headers of the images, a row each (see HEADERS), sorted by image_id; all have a root and a member."""
-    roots, members = images["root"].astype(object).to_numpy(), images["member"].to_numpy()
-    found: list[Header] = []
-    order: list[NDArray[Any]] = []
-    for root in dict.fromkeys(roots):
-        rows = np.flatnonzero(roots == root)
-        with open_source(root) as source:
-            for start in range(0, len(rows), 500):
-                found += read_headers(source, members[rows[start : start + 500]].tolist())
-                if progress:
-                    progress("reading image headers", len(found), len(images))
-        order.append(rows)
-    where = np.concatenate(order) if order else np.empty(0, np.int64)
-    columns = {name: [getattr(header, name) for header in found] for name in Header._fields}
-    table = make_table(HEADERS, len(found), image_id=images["image_id"].to_numpy()[where], **columns)
-    return table.sort_values("image_id", ignore_index=True)
 
 
 def _read(source: Source, name: str, data: bytes | ReadError) -> Header:

@@ -15,11 +15,10 @@ from dsq.analyse.domains.comparison import Domains, compare_domains, state_domai
 from dsq.analyse.looks import Looks
 from dsq.analyse.sequences import find_sequences
 from dsq.geometry import Geometry, box_area
-from dsq.headers import read_header_table
 from dsq.masks import mask_extents
 from dsq.measure.focus import read_focus
 from dsq.measure.frames import Stated, read_frames
-from dsq.measure.images import Measured, header_table, measure_images
+from dsq.measure.images import Measured, header_table, measure_images, read_header_table
 from dsq.measure.stated import state_pairs, state_pixels
 from dsq.measure.store import Cache
 from dsq.model import About, Dataset, text_or_none

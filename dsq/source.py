@@ -310,7 +310,8 @@ class _Zip(Source):
 
     def _fault(self, entry: Entry, error: Exception) -> ReadError:
         hint = "Copy or download the archive again."
-        return self._error(entry.name, f"is corrupt in the zip: {error}.", hint)
+        what = "its checksum is wrong" if str(error).startswith("Bad CRC-32") else error
+        return self._error(entry.name, f"is corrupt in the zip: {what}.", hint)
 
 
 def open_source(path: str | os.PathLike[str]) -> Source:

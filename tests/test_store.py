@@ -131,7 +131,7 @@ def test_an_unusable_file_is_told_once_and_does_no_harm(
         "cut": "malformed",
         "newer": "newer dsq",
         "foreign": "something else",
-        "no-folder": "exists|Not a directory",
+        "no-folder": "is no folder",
         "a-folder": "unable to open",
     }[what]
     if what == "no-folder":

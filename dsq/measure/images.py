@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dsq.headers import Header, read_headers
 from dsq.measure.derive import derive
 from dsq.measure.rows import kind, measure_files, missing_row, unpack
 from dsq.measure.store import Cache
 from dsq.model import HEADERS, Dataset, Table, column, make_table
+from dsq.source import open_source
 
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -78,3 +80,22 @@ def header_table(measured: Measured) -> Table:
     table = measured.table
     columns = {name: table["header_error" if name == "error" else name].to_numpy() for name in HEADERS}
     return make_table(HEADERS, len(table), **columns).sort_values("image_id", ignore_index=True)
+
+
+def read_header_table(images: Table, progress: Callable[[str, int, int], None] | None = None) -> Table:
+    """The headers of the images, a row each (see HEADERS), sorted by image_id; all have a root and a member."""
+    roots, members = images["root"].astype(object).to_numpy(), images["member"].to_numpy()
+    found: list[Header] = []
+    order: list[Array] = []
+    for root in dict.fromkeys(roots):
+        rows = np.flatnonzero(roots == root)
+        with open_source(root) as source:
+            for start in range(0, len(rows), 500):
+                found += read_headers(source, members[rows[start : start + 500]].tolist())
+                if progress:
+                    progress("reading image headers", len(found), len(images))
+        order.append(rows)
+    where = np.concatenate(order) if order else np.empty(0, np.int64)
+    columns = {name: [getattr(header, name) for header in found] for name in Header._fields}
+    table = make_table(HEADERS, len(found), image_id=images["image_id"].to_numpy()[where], **columns)
+    return table.sort_values("image_id", ignore_index=True)
