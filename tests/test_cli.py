@@ -18,6 +18,8 @@ from PIL import Image
 
 from dsq.cli import main
 
+SAMPLE = Path(__file__).resolve().parent.parent / "sample_datasets" / "bad-pictures-yolo.zip"
+
 
 class Done(NamedTuple):
     code: int
@@ -408,14 +410,14 @@ def test_directory_without_rights() -> None:
 
 
 def as_ordinary_user(*arguments: str) -> Done:
-    """dsq in a process of its own, which gives up root's rights once everything is imported."""
+    """dsq in a process of its own, which gives up root's rights once an audit has imported everything."""
     program = (
         "import os, sys, tempfile, traceback\n"
         "import dsq.cli.audit, dsq.config, dsq.engine, dsq.render.json, dsq.render.text\n"
         "from dsq.formats import FORMATS, load_format\n"
         "from dsq.registry import all_rules\n"
         "all_rules(), [load_format(name) for name in FORMATS]\n"
-        "dsq.audit(dsq.build_dataset([('a.jpg', 'c', 1, 1, 9, 9)])).records\n"
+        f"dsq.audit({str(SAMPLE)!r}).records\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "sys.argv = ['dsq', *sys.argv[1:]]\n"
         "dsq.cli.main()\n"
