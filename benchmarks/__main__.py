@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("convert", "domains", "merge", "pixels", "planting", "tables")
+NAMES = ("convert", "domains", "duplicates", "merge", "pixels", "planting", "tables")
 
 
 def main(arguments: list[str]) -> int:
