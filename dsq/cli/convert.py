@@ -19,10 +19,10 @@ def command(src: str, quiet: bool, **options: Any) -> None:
     progress = Progress(quiet)
     dataset = read_source(src, progress, **{name: options.pop(name) for name in names})
     unproven = 0
-    if dataset.about.format == "yolo" and options["to"] in ("coco", "voc"):  # fractions become pixels of one frame
-        from dsq.scan import Scan
+    in_pixels = options["to"] in ("coco", "voc")  # fractions become pixels of one frame
+    if in_pixels and dataset.about.format == "yolo" and dataset.headers is not None:
         from dsq.transform.resize import count_unproven
 
-        unproven = count_unproven(dataset, Scan(dataset, progress=progress).headers)
+        unproven = count_unproven(dataset, dataset.headers)
     facts = {"box_frame_unproven": unproven}
     write_dataset(dataset, progress=progress, said=tell_unproven(unproven), facts=facts, **options)

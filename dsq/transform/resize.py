@@ -16,6 +16,7 @@ from dsq.pixels import decode_ops, encode_ops
 from dsq.transform.affine import Moves, move_boxes
 from dsq.transform.extras import without_elements, without_keys
 from dsq.transform.outlines import move_keypoints, move_masks
+from dsq.transform.parts import keep_images
 
 Array = NDArray[Any]
 
@@ -115,6 +116,10 @@ def count_unproven(dataset: Dataset, headers: Table) -> int:
     """Images with an EXIF orientation and boxes of which nothing but the pixels can tell whether they were drawn on
     the picture as it is stored or as it is shown. They are taken as drawn on the stored one.
     """
+    turned = headers.loc[headers["orientation"].between(2, 8), "image_id"]
+    if not len(turned):
+        return 0
+    dataset = keep_images(dataset, dataset.images["image_id"].isin(turned).to_numpy())
     return resize(dataset, auto_orient=True, headers=headers).unproven
 
 
